@@ -1,1 +1,23 @@
-//! placeholder
+//! RESP, the Redis serialization protocol, as bytes in and frames out.
+//!
+//! Nothing here knows a socket or a clock. Four parts, each in its file:
+//!
+//! - [`Scanner`] finds the boundaries of commands in a replication stream without copying them,
+//! - [`Passthrough`] follows the rest of a command that is too large to be collected,
+//! - [`ReplyScanner`] reads the replies of a server and points out the errors among them,
+//! - [`write`] appends commands to a buffer.
+//!
+//! Format: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
+
+mod error;
+mod number;
+mod passthrough;
+mod reply;
+mod scanner;
+pub mod write;
+
+pub use error::RespError;
+pub use number::parse_int;
+pub use passthrough::{Passthrough, Progress};
+pub use reply::{Reply, ReplyScanner};
+pub use scanner::{Scan, Scanner};
