@@ -1,0 +1,46 @@
+//! What crosses from the console to a window, and back. Every type here is generated to TypeScript
+//! (`ui/src/lib/api/generated`); `tests/bindings.rs` fails when the two drift apart.
+//!
+//! Times are unix milliseconds. Unknown is `null`, never 0.
+
+mod definition;
+mod draft;
+mod error;
+mod live;
+mod report;
+mod settings;
+
+pub use definition::{EndpointView, ReplicaDefinition, SourceDefinition};
+pub use draft::{EndpointDraft, PasswordDraft, ReplicaDraft, SourceDraft};
+pub use error::ApiError;
+pub use live::{
+    EventView, FailureAction, FailureView, LiveBatch, Phase, ReplicaLive, Retry, ServerFacts, Severity, SourceLive,
+    Status,
+};
+pub use report::{
+    CheckLine, ConnectionReport, DatabaseKeys, EndpointRole, Review, ReviewedSource, Series, SeriesMark, SeriesRange,
+    ServerRole, Verdict,
+};
+pub use settings::{CloseDecision, CloseRequest, Intent, KeyringState, OnClose, Settings, StartupState, Theme};
+
+/// Writes the TypeScript of every type a window can see into `dir`.
+///
+/// # Errors
+/// When `dir` cannot be written.
+pub fn export_bindings(dir: &std::path::Path) -> Result<(), ts_rs::ExportError> {
+    use ts_rs::TS;
+    let config = ts_rs::Config::new().with_large_int("number").with_out_dir(dir);
+    ApiError::export_all(&config)?;
+    ReplicaDraft::export_all(&config)?;
+    ReplicaDefinition::export_all(&config)?;
+    LiveBatch::export_all(&config)?;
+    CheckLine::export_all(&config)?;
+    EndpointRole::export_all(&config)?;
+    ConnectionReport::export_all(&config)?;
+    Review::export_all(&config)?;
+    Series::export_all(&config)?;
+    SeriesRange::export_all(&config)?;
+    CloseDecision::export_all(&config)?;
+    CloseRequest::export_all(&config)?;
+    StartupState::export_all(&config)
+}

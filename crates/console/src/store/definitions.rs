@@ -1,0 +1,217 @@
+//! Replicas and their endpoints.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{Store, StoreError, from_sql, to_sql};
+use crate::definition::{Credential, Definition, Place, StoredEndpoint, StoredSource};
+use crate::dto::Intent;
+
+const DESTINATION: i64 = 0;
+
+impl Store {
+    /// Every replica, in the order they were created.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn definitions(&self) -> Result<Vec<Definition>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare("SELECT id FROM replicas ORDER BY created_at, id")?;
+        let ids = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+        ids.iter().filter_map(|id| read(&connection, id).transpose()).collect()
+    }
+
+    /// One replica.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn definition(&self, id: &str) -> Result<Option<Definition>, StoreError> {
+        read(&self.connection(), id)
+    }
+
+    /// Adds a replica, or puts it in the place of the one with its ID.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_definition(&self, definition: &Definition) -> Result<(), StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction()?;
+        transaction.execute(
+            "INSERT INTO replicas (id, name, intent, created_at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (id) DO UPDATE SET name = ?2, intent = ?3",
+            params![definition.id, definition.name, intent_word(definition.intent), to_sql(definition.created_at)],
+        )?;
+        transaction.execute("DELETE FROM endpoints WHERE replica_id = ?1", [&definition.id])?;
+        insert_endpoint(&transaction, &definition.id, DESTINATION, "destination", "", &definition.destination)?;
+        for (source, position) in definition.sources.iter().zip(DESTINATION + 1..) {
+            insert_endpoint(&transaction, &definition.id, position, &source.id, &source.name, &source.endpoint)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Keeps what the user wants of a replica.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_intent(&self, id: &str, intent: Intent) -> Result<(), StoreError> {
+        self.connection().execute("UPDATE replicas SET intent = ?2 WHERE id = ?1", params![id, intent_word(intent)])?;
+        Ok(())
+    }
+
+    /// Forgets a replica with its events and samples.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn delete_replica(&self, id: &str) -> Result<(), StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction()?;
+        transaction.execute("DELETE FROM replicas WHERE id = ?1", [id])?;
+        transaction.execute("DELETE FROM events WHERE replica_id = ?1", [id])?;
+        transaction.execute("DELETE FROM samples WHERE replica_id = ?1", [id])?;
+        Ok(transaction.commit()?)
+    }
+}
+
+fn read(connection: &Connection, id: &str) -> Result<Option<Definition>, StoreError> {
+    let head = connection
+        .query_row("SELECT name, intent, created_at FROM replicas WHERE id = ?1", [id], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+        })
+        .optional()?;
+    let Some((name, intent, created_at)) = head else { return Ok(None) };
+    let mut statement = connection.prepare(
+        "SELECT id, name, host, port, tls, username, db, credential, credential_place
+         FROM endpoints WHERE replica_id = ?1 ORDER BY position",
+    )?;
+    let mut rows = statement.query([id])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let destination = read_endpoint(row)?;
+    let mut sources = Vec::new();
+    while let Some(row) = rows.next()? {
+        sources.push(StoredSource { id: row.get(0)?, name: row.get(1)?, endpoint: read_endpoint(row)? });
+    }
+    let intent = parse_intent(&intent)?;
+    Ok(Some(Definition { id: id.to_owned(), name, intent, created_at: from_sql(created_at), destination, sources }))
+}
+
+fn read_endpoint(row: &Row<'_>) -> Result<StoredEndpoint, StoreError> {
+    let reference: Option<String> = row.get(7)?;
+    let place: Option<String> = row.get(8)?;
+    let credential = match (reference, place.as_deref()) {
+        (Some(reference), Some("keyring")) => Some(Credential { reference, place: Place::Keyring }),
+        (Some(reference), Some("memory")) => Some(Credential { reference, place: Place::Memory }),
+        (None, None) => None,
+        (_, place) => {
+            return Err(StoreError::Unknown { what: "credential place", value: place.unwrap_or_default().to_owned() });
+        }
+    };
+    Ok(StoredEndpoint {
+        host: row.get(2)?,
+        port: row.get(3)?,
+        tls: row.get(4)?,
+        username: row.get(5)?,
+        db: row.get(6)?,
+        credential,
+    })
+}
+
+fn insert_endpoint(
+    connection: &Connection,
+    replica: &str,
+    position: i64,
+    id: &str,
+    name: &str,
+    endpoint: &StoredEndpoint,
+) -> Result<(), StoreError> {
+    let place = endpoint.credential.as_ref().map(|credential| match credential.place {
+        Place::Keyring => "keyring",
+        Place::Memory => "memory",
+    });
+    connection.execute(
+        "INSERT INTO endpoints (replica_id, position, id, name, host, port, tls, username, db, credential, credential_place)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            replica,
+            position,
+            id,
+            name,
+            endpoint.host,
+            endpoint.port,
+            endpoint.tls,
+            endpoint.username,
+            endpoint.db,
+            endpoint.credential.as_ref().map(|credential| &credential.reference),
+            place,
+        ],
+    )?;
+    Ok(())
+}
+
+fn intent_word(intent: Intent) -> &'static str {
+    match intent {
+        Intent::Running => "running",
+        Intent::Stopped => "stopped",
+    }
+}
+
+fn parse_intent(word: &str) -> Result<Intent, StoreError> {
+    match word {
+        "running" => Ok(Intent::Running),
+        "stopped" => Ok(Intent::Stopped),
+        other => Err(StoreError::Unknown { what: "intent", value: other.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(port: u16, credential: Option<Credential>) -> StoredEndpoint {
+        StoredEndpoint { host: "db".into(), port, tls: true, username: Some("u".into()), db: Some(3), credential }
+    }
+
+    fn definition() -> Definition {
+        let keyring = Credential { reference: "r/destination".into(), place: Place::Keyring };
+        let memory = Credential { reference: "r/s1".into(), place: Place::Memory };
+        let source = |id: &str, endpoint| StoredSource { id: id.into(), name: id.to_uppercase(), endpoint };
+        Definition {
+            id: "r".into(),
+            name: "sessions".into(),
+            intent: Intent::Stopped,
+            created_at: 1_700_000_000_000,
+            destination: endpoint(1, Some(keyring)),
+            sources: vec![source("s1", endpoint(2, Some(memory))), source("s2", endpoint(3, None))],
+        }
+    }
+
+    #[test]
+    fn a_definition_comes_back_as_it_was_saved() {
+        let store = Store::in_memory();
+        store.save_definition(&definition()).unwrap();
+        assert_eq!(store.definition("r").unwrap(), Some(definition()));
+        assert_eq!(store.definitions().unwrap(), [definition()]);
+    }
+
+    #[test]
+    fn saving_again_replaces_the_sources_and_keeps_the_place() {
+        let store = Store::in_memory();
+        let mut changed = definition();
+        store.save_definition(&changed).unwrap();
+        changed.sources.remove(0);
+        changed.name = "renamed".into();
+        store.save_definition(&changed).unwrap();
+        assert_eq!(store.definitions().unwrap(), [changed]);
+    }
+
+    #[test]
+    fn an_intent_outlives_the_process_and_a_deleted_replica_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.save_definition(&definition()).unwrap();
+        store.save_intent("r", Intent::Running).unwrap();
+        drop(store);
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(store.definition("r").unwrap().unwrap().intent, Intent::Running);
+        store.delete_replica("r").unwrap();
+        assert_eq!(store.definition("r").unwrap(), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! The console's SQLite file: definitions, intents, events, samples, settings. Never a secret.
+//!
+//! Every call blocks; `Console` makes them from blocking threads.
+
+mod definitions;
+mod events;
+mod samples;
+mod schema;
+mod settings;
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+
+pub use events::NewEvent;
+pub use samples::{Sample, Scope};
+
+/// Why the file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite says so.
+    #[error("{0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The folder cannot be made.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// A row holds what this version does not know.
+    #[error("the {what} {value:?} in the database is not known to this version of Tributary")]
+    Unknown {
+        /// Which column.
+        what: &'static str,
+        /// What it holds.
+        value: String,
+    },
+    /// Written by a later version.
+    #[error("it was written by a later version of Tributary (schema {found}, this one knows {known})")]
+    TooNew {
+        /// The schema in the file.
+        found: u32,
+        /// The latest this version knows.
+        known: u32,
+    },
+}
+
+/// The open file.
+pub struct Store {
+    // A std mutex: every use is a short blocking call on a blocking thread, none is held across an await.
+    connection: Mutex<Connection>,
+}
+
+impl Store {
+    /// Opens the file in `folder`, making both if they are not there, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or a later version wrote it.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(folder)?;
+        let connection = Connection::open(folder.join("tributary.db"))?;
+        // WAL with NORMAL: a sample a second costs no fsync, and a crash loses at most the last ones.
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        Self::prepare(connection)
+    }
+
+    fn prepare(mut connection: Connection) -> Result<Self, StoreError> {
+        connection.pragma_update(None, "foreign_keys", true)?;
+        schema::migrate(&mut connection)?;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A panic elsewhere leaves SQLite itself consistent: its transaction rolled back.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> Self {
+        Self::prepare(Connection::open_in_memory().unwrap()).unwrap()
+    }
+}
+
+/// Unix milliseconds as SQLite keeps them.
+fn to_sql(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn from_sql(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

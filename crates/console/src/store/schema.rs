@@ -1,0 +1,91 @@
+//! The schema, one step a version. `user_version` says which steps a file has taken.
+
+use rusqlite::Connection;
+
+use super::StoreError;
+
+const STEPS: &[&str] = &["
+    CREATE TABLE replicas (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        intent TEXT NOT NULL,
+        created_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE endpoints (
+        replica_id TEXT NOT NULL REFERENCES replicas(id) ON DELETE CASCADE,
+        position INTEGER NOT NULL, -- 0 is the destination, 1.. are the sources
+        id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        host TEXT NOT NULL,
+        port INTEGER NOT NULL,
+        tls INTEGER NOT NULL,
+        username TEXT,
+        db INTEGER,
+        credential TEXT, -- the account in the keyring, never the secret
+        credential_place TEXT,
+        PRIMARY KEY (replica_id, position)
+    ) STRICT;
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        replica_id TEXT NOT NULL,
+        source_id TEXT,
+        source_name TEXT,
+        at INTEGER NOT NULL,
+        severity TEXT NOT NULL,
+        message TEXT NOT NULL,
+        hint TEXT
+    ) STRICT;
+    CREATE INDEX events_by_replica ON events (replica_id, id);
+    CREATE TABLE samples (
+        replica_id TEXT NOT NULL,
+        source_id TEXT NOT NULL, -- '' is the replica as a whole
+        step INTEGER NOT NULL,   -- milliseconds one row stands for
+        at INTEGER NOT NULL,
+        lag_ms REAL,
+        writes_per_sec REAL,
+        bytes_per_sec REAL,
+        PRIMARY KEY (replica_id, source_id, step, at)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE settings (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT;
+"];
+
+/// Takes the steps the file has not taken yet, each in its own transaction.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
+    if found > known {
+        return Err(StoreError::TooNew { found, known });
+    }
+    for (step, version) in STEPS.iter().zip(1u32..).skip(found as usize) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_a_later_version_is_refused_and_left_alone() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        let error = migrate(&mut connection).unwrap_err();
+        assert!(error.to_string().contains("schema 99"), "{error}");
+        let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+        assert_eq!(tables, 0);
+    }
+
+    #[test]
+    fn opening_an_up_to_date_file_again_changes_nothing() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        migrate(&mut connection).unwrap();
+    }
+}

@@ -1,0 +1,4 @@
+//! Tributary's window.
+fn main() {
+    tributary_desktop::run();
+}
