@@ -130,10 +130,7 @@ impl Vault {
     /// When the keyring is missing or locked.
     pub fn set(&self, credential: &Credential, secret: Secret) -> Result<(), CredentialError> {
         match credential.place {
-            Place::Keyring => {
-                self.keyring.set(&credential.reference, &secret)?;
-                self.memory().remove(&credential.reference);
-            }
+            Place::Keyring => self.keyring.set(&credential.reference, &secret)?,
             Place::Memory => {
                 self.memory().insert(credential.reference.clone(), secret);
             }
@@ -158,19 +155,98 @@ impl Vault {
         }
     }
 
-    /// Forgets a secret.
+    /// Forgets a secret where `credential` says it is, and only there.
     ///
     /// # Errors
     /// When the keyring is missing or locked.
     pub fn delete(&self, credential: &Credential) -> Result<(), CredentialError> {
-        self.memory().remove(&credential.reference);
         match credential.place {
             Place::Keyring => self.keyring.delete(&credential.reference),
-            Place::Memory => Ok(()),
+            Place::Memory => {
+                self.memory().remove(&credential.reference);
+                Ok(())
+            }
         }
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, HashMap<String, Secret>> {
         self.this_run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fake {
+    use super::*;
+
+    /// A keyring for tests: it remembers, or refuses.
+    #[derive(Default, Clone)]
+    pub(crate) struct FakeKeyring {
+        pub kept: std::sync::Arc<Mutex<HashMap<String, Secret>>>,
+        pub refuses: Option<CredentialError>,
+    }
+
+    impl FakeKeyring {
+        fn open(&self) -> Result<std::sync::MutexGuard<'_, HashMap<String, Secret>>, CredentialError> {
+            match &self.refuses {
+                Some(error) => Err(error.clone()),
+                None => Ok(self.kept.lock().unwrap()),
+            }
+        }
+    }
+
+    impl Keyring for FakeKeyring {
+        fn set(&self, account: &str, secret: &Secret) -> Result<(), CredentialError> {
+            self.open()?.insert(account.to_owned(), secret.clone());
+            Ok(())
+        }
+
+        fn get(&self, account: &str) -> Result<Option<Secret>, CredentialError> {
+            Ok(self.open()?.get(account).cloned())
+        }
+
+        fn delete(&self, account: &str) -> Result<(), CredentialError> {
+            self.open()?.remove(account);
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fake::FakeKeyring;
+    use super::*;
+
+    fn at(place: Place) -> Credential {
+        Credential { reference: "r/s".into(), place }
+    }
+
+    #[test]
+    fn a_password_for_this_run_never_reaches_the_keyring() {
+        let keyring = FakeKeyring::default();
+        let vault = Vault::new(Box::new(keyring.clone()));
+        vault.set(&at(Place::Memory), Secret::new("hunter2".into())).unwrap();
+        assert!(keyring.kept.lock().unwrap().is_empty());
+        assert_eq!(vault.get(&at(Place::Memory), "h:1").unwrap().expose(), "hunter2");
+        let next_run = Vault::new(Box::new(keyring));
+        assert_eq!(next_run.get(&at(Place::Memory), "h:1"), Err(CredentialError::Forgotten("h:1".into())));
+    }
+
+    #[test]
+    fn a_locked_keyring_is_told_and_memory_still_works() {
+        let locked = CredentialError::Locked("no".into());
+        let vault = Vault::new(Box::new(FakeKeyring { refuses: Some(locked.clone()), ..FakeKeyring::default() }));
+        assert_eq!(vault.probe(), Err(locked.clone()));
+        assert_eq!(vault.set(&at(Place::Keyring), Secret::new("x".into())), Err(locked));
+        vault.set(&at(Place::Memory), Secret::new("x".into())).unwrap();
+    }
+
+    #[test]
+    fn keyring_errors_say_whether_it_is_locked_or_missing_and_show_no_secret() {
+        let locked = keyring::Error::NoStorageAccess("collection is locked".into());
+        assert!(matches!(classify(locked), CredentialError::Locked(_)));
+        let missing = keyring::Error::PlatformFailure("no bus".into());
+        assert!(matches!(classify(missing), CredentialError::Unavailable(_)));
+        let garbled = classify(keyring::Error::BadEncoding(b"hunter2".to_vec()));
+        assert!(!format!("{garbled:?}").contains("hunter2"));
     }
 }

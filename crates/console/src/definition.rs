@@ -119,11 +119,8 @@ impl Definition {
     /// As a window may see it.
     #[must_use]
     pub fn view(&self) -> ReplicaDefinition {
-        let source = |s: &StoredSource| SourceDefinition {
-            id: s.id.clone(),
-            name: s.name.clone(),
-            endpoint: s.endpoint.view(),
-        };
+        let source =
+            |s: &StoredSource| SourceDefinition { id: s.id.clone(), name: s.name.clone(), endpoint: s.endpoint.view() };
         ReplicaDefinition {
             id: self.id.clone(),
             name: self.name.clone(),

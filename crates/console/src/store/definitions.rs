@@ -20,14 +20,6 @@ impl Store {
         ids.iter().filter_map(|id| read(&connection, id).transpose()).collect()
     }
 
-    /// One replica.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn definition(&self, id: &str) -> Result<Option<Definition>, StoreError> {
-        read(&self.connection(), id)
-    }
-
     /// Adds a replica, or puts it in the place of the one with its ID.
     ///
     /// # Errors
@@ -187,7 +179,6 @@ mod tests {
     fn a_definition_comes_back_as_it_was_saved() {
         let store = Store::in_memory();
         store.save_definition(&definition()).unwrap();
-        assert_eq!(store.definition("r").unwrap(), Some(definition()));
         assert_eq!(store.definitions().unwrap(), [definition()]);
     }
 
@@ -210,8 +201,8 @@ mod tests {
         store.save_intent("r", Intent::Running).unwrap();
         drop(store);
         let store = Store::open(folder.path()).unwrap();
-        assert_eq!(store.definition("r").unwrap().unwrap().intent, Intent::Running);
+        assert_eq!(store.definitions().unwrap()[0].intent, Intent::Running);
         store.delete_replica("r").unwrap();
-        assert_eq!(store.definition("r").unwrap(), None);
+        assert_eq!(store.definitions().unwrap(), []);
     }
 }

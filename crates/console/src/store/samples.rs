@@ -82,7 +82,7 @@ impl Store {
                 statement.execute(row)?;
             }
         }
-        if second % MINUTE == 0 {
+        if second.is_multiple_of(MINUTE) {
             thin(&transaction, second)?;
         }
         Ok(transaction.commit()?)
@@ -182,7 +182,12 @@ fn thin(connection: &rusqlite::Connection, now: u64) -> Result<(), StoreError> {
     )?;
     connection.execute(
         "DELETE FROM samples WHERE (step = ?1 AND at < ?2) OR (step = ?3 AND at < ?4)",
-        params![to_sql(SECOND), to_sql(now.saturating_sub(HOUR + MINUTE)), to_sql(MINUTE), to_sql(now.saturating_sub(DAY))],
+        params![
+            to_sql(SECOND),
+            to_sql(now.saturating_sub(HOUR + MINUTE)),
+            to_sql(MINUTE),
+            to_sql(now.saturating_sub(DAY))
+        ],
     )?;
     Ok(())
 }

@@ -29,7 +29,8 @@ impl Store {
     /// When the file cannot be written.
     pub fn save_settings(&self, settings: &Settings) -> Result<(), StoreError> {
         let text = serde_json::to_string(settings).map_err(std::io::Error::from)?;
-        self.connection().execute("INSERT OR REPLACE INTO settings (name, value) VALUES ('window', ?1)", params![text])?;
+        self.connection()
+            .execute("INSERT OR REPLACE INTO settings (name, value) VALUES ('window', ?1)", params![text])?;
         Ok(())
     }
 }

@@ -1,0 +1,176 @@
+//! Creating, editing, deleting, and what is looked at before.
+
+use std::sync::Arc;
+
+use super::{Console, blocking, lock};
+use crate::credentials::Vault;
+use crate::definition::{Credential, Definition};
+use crate::drafting::{self, Drafted};
+use crate::dto::{CheckLine, ConnectionReport, EndpointDraft, EndpointRole, ReplicaDefinition, ReplicaDraft, Review};
+use crate::error::ConsoleError;
+use crate::preflight::{self, Plan};
+use crate::{chain, demo};
+
+impl Console {
+    /// Tests an endpoint of a form, telling every finding as it is found.
+    ///
+    /// # Errors
+    /// When the form is wrong or the kept password cannot be read. A server that does not answer is a report.
+    pub async fn test_connection(
+        &self,
+        draft: EndpointDraft,
+        role: EndpointRole,
+        replica: Option<String>,
+        source: Option<String>,
+        tell: impl Fn(CheckLine) + Send + Sync,
+    ) -> Result<ConnectionReport, ConsoleError> {
+        let known = replica.map(|id| self.definition(&id)).transpose()?;
+        let (field, kept) = match (role, source) {
+            (EndpointRole::Destination, _) => ("destination", known.map(|definition| definition.destination)),
+            (EndpointRole::Source, None) => ("source", None),
+            (EndpointRole::Source, Some(id)) => {
+                let sources = known.map(|definition| definition.sources).unwrap_or_default();
+                ("source", sources.into_iter().find(|source| source.id == id).map(|source| source.endpoint))
+            }
+        };
+        let vault = Arc::clone(&self.vault);
+        let endpoint = blocking(move || drafting::endpoint(&draft, field, kept.as_ref(), &vault)).await?;
+        Ok(preflight::test_connection(&endpoint, role, tell).await)
+    }
+
+    /// Checks a form, and says what starting it would do.
+    ///
+    /// # Errors
+    /// When a field is wrong or the replica cannot live beside the others.
+    pub async fn review_draft(&self, draft: ReplicaDraft, replica: Option<String>) -> Result<Review, ConsoleError> {
+        let drafted = self.check(&draft, replica.as_deref())?;
+        let vault = Arc::clone(&self.vault);
+        let spec =
+            blocking(move || drafted.definition.spec(|endpoint, field| drafted.password(&vault, endpoint, field)));
+        Ok(preflight::review(&spec.await?, Plan::Start).await)
+    }
+
+    /// Says what restarting a replica would do.
+    ///
+    /// # Errors
+    /// When it is gone or a password cannot be read.
+    pub async fn review(&self, id: &str) -> Result<Review, ConsoleError> {
+        let spec = self.spec(self.definition(id)?).await?;
+        Ok(preflight::review(&spec, Plan::Restart).await)
+    }
+
+    /// Keeps a new replica. It does not start it.
+    ///
+    /// # Errors
+    /// When a field is wrong, or it cannot be kept.
+    pub async fn create(&self, draft: ReplicaDraft) -> Result<ReplicaDefinition, ConsoleError> {
+        let _changing = self.changing.lock().await;
+        let drafted = self.check(&draft, None)?;
+        self.keep(drafted, None).await
+    }
+
+    /// Changes a replica. While it runs only names may change.
+    ///
+    /// # Errors
+    /// When a field is wrong, it runs, or it cannot be kept.
+    pub async fn update(&self, id: &str, draft: ReplicaDraft) -> Result<ReplicaDefinition, ConsoleError> {
+        let _changing = self.changing.lock().await;
+        let drafted = self.check(&draft, Some(id))?;
+        let previous = self.definition(id)?;
+        if self.is_running(id) && (!drafted.secrets.is_empty() || !same_endpoints(&previous, &drafted.definition)) {
+            let message = format!("“{}” is running: stop it, then change its endpoints.", previous.name);
+            return Err(ConsoleError::AlreadyRunning(message));
+        }
+        self.keep(drafted, Some(previous)).await
+    }
+
+    /// Stops a replica and forgets it, with its passwords and its history. The data at the destination stays.
+    ///
+    /// # Errors
+    /// When it is gone or cannot be forgotten.
+    pub async fn delete(&self, id: &str) -> Result<(), ConsoleError> {
+        if id == demo::ID {
+            return self.stop_demo().await;
+        }
+        let _changing = self.changing.lock().await;
+        let definition = self.definition(id)?;
+        self.halt(id).await;
+        let vault = Arc::clone(&self.vault);
+        let credentials: Vec<Credential> = definition.credentials().cloned().collect();
+        blocking(move || {
+            credentials.iter().for_each(|credential| forget_secret(&vault, credential));
+            Ok(())
+        })
+        .await?;
+        let gone = id.to_owned();
+        self.stored(move |store| store.delete_replica(&gone)).await?;
+        self.forget(id);
+        Ok(())
+    }
+
+    fn check(&self, draft: &ReplicaDraft, replica: Option<&str>) -> Result<Drafted, ConsoleError> {
+        if replica == Some(demo::ID) {
+            return Err(ConsoleError::invalid("name", "The demo cannot be edited: create a replica of your own."));
+        }
+        let previous = replica.map(|id| self.definition(id)).transpose()?;
+        let others: Vec<Definition> =
+            lock(&self.definitions).iter().filter(|d| Some(d.id.as_str()) != replica).cloned().collect();
+        let names: Vec<String> = others.iter().map(|other| other.name.clone()).collect();
+        let drafted = drafting::check(draft, previous.as_ref(), &names)?;
+        chain::check(&drafted.definition, &others)?;
+        Ok(drafted)
+    }
+
+    async fn keep(&self, drafted: Drafted, previous: Option<Definition>) -> Result<ReplicaDefinition, ConsoleError> {
+        let (store, vault) = (Arc::clone(&self.store), Arc::clone(&self.vault));
+        let definition = blocking(move || {
+            let Drafted { definition, secrets } = drafted;
+            keep_secrets(&vault, &definition, secrets)?;
+            store.save_definition(&definition)?;
+            // Only now: had the definition not been kept, the old one would still need them.
+            for old in previous.iter().flat_map(Definition::credentials) {
+                if !definition.credentials().any(|kept| kept == old) {
+                    forget_secret(&vault, old);
+                }
+            }
+            Ok(definition)
+        })
+        .await?;
+        let view = definition.view();
+        self.remember(definition);
+        Ok(view)
+    }
+}
+
+fn keep_secrets(
+    vault: &Vault,
+    definition: &Definition,
+    secrets: Vec<(Credential, tributary_engine::Secret)>,
+) -> Result<(), ConsoleError> {
+    for (credential, secret) in secrets {
+        vault.set(&credential, secret).map_err(|error| {
+            let field = Some(format!("{}.password", field_of(definition, &credential)));
+            ConsoleError::Credential { field, error }
+        })?;
+    }
+    Ok(())
+}
+
+fn field_of(definition: &Definition, credential: &Credential) -> String {
+    let source = definition.sources.iter().position(|source| source.endpoint.credential.as_ref() == Some(credential));
+    source.map_or_else(|| "destination".to_owned(), |index| format!("sources[{index}]"))
+}
+
+/// A keyring that is locked or gone must not keep a replica from being edited or deleted.
+fn forget_secret(vault: &Vault, old: &Credential) {
+    if let Err(error) = vault.delete(old) {
+        tracing::warn!(account = old.reference, %error, "a password stays in the keyring");
+    }
+}
+
+fn same_endpoints(a: &Definition, b: &Definition) -> bool {
+    let sources = |definition: &Definition| -> Vec<_> {
+        definition.sources.iter().map(|source| (source.id.clone(), source.endpoint.clone())).collect()
+    };
+    a.destination == b.destination && sources(a) == sources(b)
+}

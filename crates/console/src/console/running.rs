@@ -1,0 +1,229 @@
+//! Start, stop, restart, and what ran when the app was closed.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+use tokio::task::JoinSet;
+use tributary_engine as engine;
+use tributary_engine::{EngineEvent, ReplicaSpec, StartMode};
+
+use super::{Console, blocking, lock};
+use crate::definition::Definition;
+use crate::dto::{EventView, Intent, Severity};
+use crate::error::ConsoleError;
+use crate::run::{Ending, Run};
+use crate::store::{NewEvent, Store};
+use crate::time::{now_ms, unix_ms};
+use crate::{drafting, view};
+
+impl Console {
+    /// Starts a replica: from its checkpoint where there is one, else from the beginning. A destination that holds
+    /// other data is emptied only when `confirm` is the replica's name.
+    ///
+    /// # Errors
+    /// When it runs, a password cannot be read, or the confirmation is missing.
+    pub async fn start(self: &Arc<Self>, id: &str, confirm: Option<&str>) -> Result<(), ConsoleError> {
+        let _changing = self.changing.lock().await;
+        let definition = self.definition(id)?;
+        if lock(&self.runs).get(id).is_some_and(Run::is_healthy) {
+            return Err(ConsoleError::AlreadyRunning(format!("“{}” is already running.", definition.name)));
+        }
+        let spec = self.spec(definition).await?;
+        let mode = if confirm == Some(spec.name.as_str()) {
+            StartMode::MayFlush
+        } else {
+            refuse_to_delete(&spec).await?;
+            StartMode::Resume
+        };
+        self.launch(spec, mode).await
+    }
+
+    /// Empties the destination and loads everything again. A destination that holds keys needs the replica's name.
+    ///
+    /// # Errors
+    /// When a password cannot be read, or the confirmation is missing.
+    pub async fn restart(self: &Arc<Self>, id: &str, confirm: Option<&str>) -> Result<(), ConsoleError> {
+        let _changing = self.changing.lock().await;
+        let spec = self.spec(self.definition(id)?).await?;
+        if confirm != Some(spec.name.as_str()) {
+            let survey = engine::survey(&spec.destination, &spec.id).await?;
+            if survey.keys > 0 || survey.functions > 0 {
+                return Err(ConsoleError::ConfirmationNeeded(spec.destination.address()));
+            }
+        }
+        self.launch(spec, StartMode::Restart).await
+    }
+
+    /// Stops a replica: what was received is applied, the links are closed, the checkpoint stays.
+    ///
+    /// # Errors
+    /// When it is gone, or the intent cannot be kept.
+    pub async fn stop(&self, id: &str) -> Result<(), ConsoleError> {
+        let _changing = self.changing.lock().await;
+        self.definition(id)?;
+        let ran = self.halt(id).await;
+        self.intend(id, Intent::Stopped).await?;
+        if ran {
+            self.note(id, "Stopped by the user.").await?;
+        }
+        Ok(())
+    }
+
+    /// Answers whether what ran when the app was closed goes on.
+    ///
+    /// # Errors
+    /// The first replica that could not be started, when all were tried.
+    pub async fn resume_all(self: &Arc<Self>, accept: bool) -> Result<(), ConsoleError> {
+        let offered = std::mem::take(&mut *lock(&self.offered));
+        let mut first = Ok(());
+        for id in offered {
+            let done = if accept { self.start(&id, None).await } else { self.intend(&id, Intent::Stopped).await };
+            // It may have been started by hand while the question stood.
+            if !matches!(done, Err(ConsoleError::AlreadyRunning(_))) {
+                first = first.and(done);
+            }
+        }
+        first
+    }
+
+    /// How many replicas would be interrupted by quitting.
+    #[must_use]
+    pub fn running(&self) -> u32 {
+        u32::try_from(lock(&self.runs).values().filter(|run| run.is_working()).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Stops everything and keeps the intents, so that the next run can offer to go on.
+    pub async fn shut_down(&self) {
+        let _changing = self.changing.lock().await;
+        let ids: Vec<String> = lock(&self.runs).keys().cloned().collect();
+        let endings: Vec<_> = ids.iter().filter_map(|id| lock(&self.runs).get_mut(id).and_then(Run::end)).collect();
+        // Side by side: a destination that is slow to drain holds up no other.
+        endings.into_iter().map(Ending::finish).collect::<JoinSet<()>>().join_all().await;
+        if let Some(demo) = self.demo.lock().await.take() {
+            demo.stop().await;
+        }
+    }
+
+    pub(super) fn is_running(&self, id: &str) -> bool {
+        lock(&self.runs).get(id).is_some_and(Run::is_working)
+    }
+
+    pub(super) async fn launch(self: &Arc<Self>, spec: ReplicaSpec, mode: StartMode) -> Result<(), ConsoleError> {
+        let id = spec.id.clone();
+        self.halt(&id).await;
+        self.intend(&id, Intent::Running).await?;
+        lock(&self.offered).retain(|offered| *offered != id);
+        let note = match mode {
+            StartMode::Restart => "Restarted by the user: the destination is emptied and loaded again.",
+            _ => "Started by the user.",
+        };
+        self.note(&id, note).await?;
+        let names = spec.sources.iter().map(|source| (source.id.clone(), source.name.clone())).collect();
+        let record = Recorder { store: Arc::clone(&self.store), tell: self.events.clone(), replica: id.clone(), names };
+        let run = Run::start(spec, mode, |events| record.run(events));
+        lock(&self.runs).insert(id, run);
+        Ok(())
+    }
+
+    /// Ends the engine's work on a replica and waits for it; says whether there was any.
+    pub(super) async fn halt(&self, id: &str) -> bool {
+        let ending = lock(&self.runs).get_mut(id).and_then(Run::end);
+        match ending {
+            Some(ending) => {
+                ending.finish().await;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The engine's view of a definition, with its passwords.
+    pub(super) async fn spec(&self, definition: Definition) -> Result<ReplicaSpec, ConsoleError> {
+        if definition.id == crate::demo::ID {
+            let demo = self.demo.lock().await;
+            return demo.as_ref().map(crate::demo::Demo::spec).ok_or(ConsoleError::NotFound);
+        }
+        let vault = Arc::clone(&self.vault);
+        blocking(move || definition.spec(|endpoint, field| drafting::kept_password(&vault, endpoint, field))).await
+    }
+
+    async fn intend(&self, id: &str, intent: Intent) -> Result<(), ConsoleError> {
+        let kept = id.to_owned();
+        self.stored(move |store| store.save_intent(&kept, intent)).await?;
+        if let Some(definition) = lock(&self.definitions).iter_mut().find(|definition| definition.id == id) {
+            definition.intent = intent;
+        }
+        Ok(())
+    }
+
+    async fn note(&self, id: &str, message: &str) -> Result<(), ConsoleError> {
+        let event = NewEvent {
+            replica_id: id.to_owned(),
+            source: None,
+            at: now_ms(),
+            severity: Severity::Info,
+            message: message.to_owned(),
+            hint: None,
+        };
+        let event = self.stored(move |store| store.add_event(event)).await?;
+        tell(&self.events, event);
+        Ok(())
+    }
+}
+
+/// Nobody listening is fine: the event is in the log.
+fn tell(events: &broadcast::Sender<EventView>, event: EventView) {
+    if events.send(event).is_err() {
+        tracing::trace!("no window listens");
+    }
+}
+
+/// Refuses when the destination holds data that is not this replica's. A destination that does not answer is no
+/// reason: the engine asks again itself, and deletes nothing unasked.
+async fn refuse_to_delete(spec: &ReplicaSpec) -> Result<(), ConsoleError> {
+    match engine::survey(&spec.destination, &spec.id).await {
+        Ok(survey) if !survey.ours && (survey.keys > 0 || survey.functions > 0) => {
+            Err(ConsoleError::ConfirmationNeeded(spec.destination.address()))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Keeps the engine's events until the last one.
+struct Recorder {
+    store: Arc<Store>,
+    tell: broadcast::Sender<EventView>,
+    replica: String,
+    names: std::collections::HashMap<String, String>,
+}
+
+impl Recorder {
+    async fn run(self, mut events: broadcast::Receiver<EngineEvent>) {
+        loop {
+            match events.recv().await {
+                Ok(event) => self.keep(event).await,
+                Err(broadcast::error::RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, replica = self.replica, "events came faster than they could be kept");
+                }
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    }
+
+    async fn keep(&self, event: EngineEvent) {
+        let named = |id: String| (id.clone(), self.names.get(&id).cloned().unwrap_or(id));
+        let event = NewEvent {
+            replica_id: self.replica.clone(),
+            source: event.source.map(named),
+            at: unix_ms(event.at),
+            severity: view::severity(event.severity),
+            message: event.message,
+            hint: event.hint,
+        };
+        let store = Arc::clone(&self.store);
+        match blocking(move || Ok(store.add_event(event)?)).await {
+            Ok(event) => tell(&self.tell, event),
+            Err(error) => tracing::error!(%error, "an event could not be kept"),
+        }
+    }
+}

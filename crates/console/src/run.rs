@@ -1,0 +1,192 @@
+//! A replica that runs, or ran since the app was opened: the engine's handle, and what is remembered for the window.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+use tributary_engine as engine;
+use tributary_engine::{Endpoint, EngineEvent, ReplicaHandle, ReplicaSpec, ReplicaStatus, StartMode};
+
+use crate::definition::Definition;
+use crate::dto::{ReplicaLive, ServerFacts, SourceLive};
+use crate::meter::{Meter, Rates};
+use crate::preflight;
+use crate::store::Sample;
+use crate::view;
+
+/// Seconds in a sparkline.
+const SPARK: usize = 60;
+/// How often the destination is asked for its keys and memory.
+const FACTS_EVERY: Duration = Duration::from_secs(5);
+
+/// One replica that runs or ran.
+pub(crate) struct Run {
+    /// None once the user stopped it.
+    handle: Option<ReplicaHandle>,
+    status: watch::Receiver<Arc<ReplicaStatus>>,
+    facts: watch::Receiver<Option<ServerFacts>>,
+    asks: Stopping,
+    records: Option<JoinHandle<()>>,
+    meters: Vec<Meter>,
+    spark: VecDeque<Option<f64>>,
+    told: Vec<bool>,
+}
+
+/// Ends its task when dropped.
+struct Stopping(JoinHandle<()>);
+
+impl Drop for Stopping {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A source that stopped for a reason that needs the user.
+pub(crate) struct Stopped {
+    pub source: String,
+    pub failure: engine::Failure,
+}
+
+/// What is left to wait for when a run was told to stop.
+pub(crate) struct Ending {
+    handle: ReplicaHandle,
+    records: Option<JoinHandle<()>>,
+}
+
+impl Ending {
+    /// Waits until everything is written and closed, and every event is kept.
+    pub async fn finish(self) {
+        self.handle.stop().await;
+        if let Some(records) = self.records
+            && let Err(error) = records.await
+        {
+            tracing::error!(%error, "the events of a replica were not kept to the end");
+        }
+    }
+}
+
+impl Run {
+    /// Starts the engine. `record` keeps its events until the last one.
+    pub fn start<F>(
+        spec: ReplicaSpec,
+        mode: StartMode,
+        record: impl FnOnce(broadcast::Receiver<EngineEvent>) -> F,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (destination, sources) = (spec.destination.clone(), spec.sources.len());
+        let handle = engine::start(spec, mode);
+        let records = tokio::spawn(record(handle.events()));
+        let (tell, facts) = watch::channel(None);
+        Self {
+            status: handle.status(),
+            handle: Some(handle),
+            facts,
+            asks: Stopping(tokio::spawn(ask(destination, tell))),
+            records: Some(records),
+            meters: std::iter::repeat_with(Meter::default).take(sources).collect(),
+            spark: VecDeque::with_capacity(SPARK),
+            told: vec![false; sources],
+        }
+    }
+
+    /// Whether the engine works on it and no source needs the user.
+    pub fn is_healthy(&self) -> bool {
+        let status = self.status.borrow();
+        self.is_running() && !status.sources.iter().any(|source| source.status == engine::Status::Stopped)
+    }
+
+    /// Whether the engine works on any of its sources.
+    pub fn is_working(&self) -> bool {
+        let status = self.status.borrow();
+        self.is_running() && status.sources.iter().any(|source| source.status != engine::Status::Stopped)
+    }
+
+    /// Whether the user has not stopped it.
+    pub fn is_running(&self) -> bool {
+        self.handle.is_some()
+    }
+
+    /// Takes the engine's handle out, to be awaited without a lock.
+    pub fn end(&mut self) -> Option<Ending> {
+        self.asks.0.abort();
+        Some(Ending { handle: self.handle.take()?, records: self.records.take() })
+    }
+
+    /// How it is doing now.
+    pub fn live(&mut self, definition: &Definition, now: Instant) -> ReplicaLive {
+        let status = Arc::clone(&self.status.borrow());
+        let meters = self.meters.iter_mut().zip(&status.sources);
+        let rates: Vec<Rates> = meters.map(|(meter, source)| meter.read(now, view::counters(source))).collect();
+        let sources: Vec<SourceLive> =
+            status.sources.iter().zip(rates).map(|(s, rates)| view::source(s, rates)).collect();
+        let server = self.facts.borrow().clone().filter(|_| self.is_running());
+        view::replica(definition, &status, sources, server, self.spark.iter().copied().collect())
+    }
+
+    /// Takes the second's sample, for the sparkline and for the history.
+    pub fn sample(&mut self, live: &ReplicaLive) -> Vec<Sample> {
+        if self.spark.len() == SPARK {
+            self.spark.pop_front();
+        }
+        self.spark.push_back(live.worst_lag_ms);
+        if !self.is_running() {
+            return Vec::new();
+        }
+        let whole = Sample {
+            replica_id: live.id.clone(),
+            source_id: None,
+            lag_ms: live.worst_lag_ms,
+            writes_per_sec: live.writes_per_sec,
+            bytes_per_sec: live.bytes_per_sec,
+        };
+        let source = |source: &SourceLive| Sample {
+            replica_id: live.id.clone(),
+            source_id: Some(source.id.clone()),
+            lag_ms: source.lag_ms,
+            writes_per_sec: source.commands_per_sec,
+            bytes_per_sec: source.bytes_per_sec,
+        };
+        std::iter::once(whole).chain(live.sources.iter().map(source)).collect()
+    }
+
+    /// The sources that stopped by themselves since the last call.
+    pub fn newly_stopped(&mut self) -> Vec<Stopped> {
+        if !self.is_running() {
+            return Vec::new();
+        }
+        let status = Arc::clone(&self.status.borrow());
+        let mut stopped = Vec::new();
+        for (told, source) in self.told.iter_mut().zip(&status.sources) {
+            let down = source.status == engine::Status::Stopped;
+            if down
+                && !*told
+                && let Some(failure) = source.failure.clone().or_else(|| status.failure.clone())
+            {
+                stopped.push(Stopped { source: source.name.clone(), failure });
+            }
+            *told = down;
+        }
+        stopped
+    }
+}
+
+/// Asks the destination for its facts again and again; an outage leaves the last ones.
+async fn ask(destination: Endpoint, tell: watch::Sender<Option<ServerFacts>>) {
+    let mut tick = tokio::time::interval(FACTS_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        match engine::examine(&destination, |_| {}).await {
+            Ok(found) => {
+                if tell.send(Some(preflight::facts(&found))).is_err() {
+                    return;
+                }
+            }
+            Err(failure) => tracing::debug!(%failure, "the destination's facts could not be read"),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! From the engine's status to what a window shows.
+
+use tributary_engine as engine;
+
+use crate::definition::Definition;
+use crate::dto::{
+    FailureAction, FailureView, Intent, Phase, ReplicaLive, Retry, ServerFacts, Severity, SourceLive, Status,
+};
+use crate::meter::{Counters, Rates};
+use crate::time::{ms, unix_ms};
+
+pub(crate) fn status(status: engine::Status) -> Status {
+    match status {
+        engine::Status::Syncing => Status::Syncing,
+        engine::Status::Synced => Status::Synced,
+        engine::Status::Stopped => Status::Stopped,
+    }
+}
+
+fn phase(phase: engine::Phase) -> Phase {
+    match phase {
+        engine::Phase::Connecting => Phase::Connecting,
+        engine::Phase::Handshaking => Phase::Handshaking,
+        engine::Phase::WaitingForSnapshot => Phase::WaitingForSnapshot,
+        engine::Phase::Loading => Phase::Loading,
+        engine::Phase::CatchingUp => Phase::CatchingUp,
+        engine::Phase::Synced => Phase::Synced,
+        engine::Phase::Retrying => Phase::Retrying,
+        engine::Phase::Paused => Phase::Paused,
+        engine::Phase::Stopped => Phase::Stopped,
+    }
+}
+
+pub(crate) fn severity(severity: engine::Severity) -> Severity {
+    match severity {
+        engine::Severity::Info => Severity::Info,
+        engine::Severity::Warning => Severity::Warning,
+        engine::Severity::Error => Severity::Error,
+    }
+}
+
+pub(crate) fn failure(failure: &engine::Failure) -> FailureView {
+    FailureView {
+        kind: failure.kind.code().to_owned(),
+        message: failure.message.clone(),
+        hint: failure.hint.clone(),
+        endpoint: failure.endpoint.clone(),
+        since: unix_ms(failure.since),
+        action: match failure.action() {
+            engine::Action::Stop => FailureAction::Stops,
+            engine::Action::Retry => FailureAction::Retries,
+        },
+    }
+}
+
+pub(crate) fn counters(source: &engine::SourceStatus) -> Counters {
+    let loaded = if source.bytes_total.is_some() { source.bytes_done.unwrap_or(0) } else { source.keys };
+    Counters { commands: source.commands, wire_bytes: source.wire_bytes, loaded }
+}
+
+pub(crate) fn source(source: &engine::SourceStatus, rates: Rates) -> SourceLive {
+    let runs = source.status != engine::Status::Stopped;
+    SourceLive {
+        id: source.id.clone(),
+        name: source.name.clone(),
+        endpoint: source.endpoint.clone(),
+        status: status(source.status),
+        phase: phase(source.phase),
+        progress: source.progress,
+        bytes_done: source.bytes_done,
+        bytes_total: source.bytes_total,
+        keys: source.keys,
+        keys_total: source.keys_total,
+        time_left_ms: time_left(source, rates),
+        lag_ms: source.lag.filter(|_| runs).map(ms),
+        lag_bytes: source.lag_bytes.filter(|_| runs),
+        last_command_at: source.last_command_at.map(unix_ms),
+        commands_per_sec: rates.commands.filter(|_| runs),
+        bytes_per_sec: rates.wire_bytes.filter(|_| runs),
+        received: source.received,
+        applied: source.applied,
+        durable: source.durable,
+        commands: source.commands,
+        retry: source.retry.map(|retry| Retry { attempt: retry.attempt, next_at: unix_ms(retry.at) }),
+        failure: source.failure.as_ref().map(failure),
+    }
+}
+
+/// What is left of the snapshot at the present rate; unknown when the rate or the total is.
+fn time_left(source: &engine::SourceStatus, rates: Rates) -> Option<f64> {
+    if source.phase != engine::Phase::Loading {
+        return None;
+    }
+    let (done, total) = match source.bytes_total {
+        Some(total) => (source.bytes_done?, total),
+        None => (source.keys, source.keys_total?),
+    };
+    let rate = rates.loaded.filter(|rate| *rate > 0.0)?;
+    Some(total.saturating_sub(done) as f64 / rate * 1_000.0)
+}
+
+/// The whole of a replica, from its sources.
+pub(crate) fn replica(
+    definition: &Definition,
+    status: &engine::ReplicaStatus,
+    sources: Vec<SourceLive>,
+    server: Option<ServerFacts>,
+    lag_spark: Vec<Option<f64>>,
+) -> ReplicaLive {
+    let in_step = sources.iter().filter(|source| source.phase == Phase::Synced).count();
+    let syncing = sources.iter().filter(|source| source.status == Status::Syncing);
+    ReplicaLive {
+        id: definition.id.clone(),
+        name: definition.name.clone(),
+        destination: definition.destination.address(),
+        intent: definition.intent,
+        status: self::status(status.status),
+        phase: phase(status.phase),
+        progress: syncing.filter_map(|source| source.progress).reduce(f64::min),
+        in_step: count(in_step),
+        total: count(sources.len()),
+        worst_lag_ms: sources.iter().filter_map(|source| source.lag_ms).reduce(f64::max),
+        writes_per_sec: sources.iter().filter_map(|source| source.commands_per_sec).reduce(|a, b| a + b),
+        bytes_per_sec: sources.iter().filter_map(|source| source.bytes_per_sec).reduce(|a, b| a + b),
+        failure: status.failure.as_ref().map(failure),
+        server,
+        sources,
+        lag_spark,
+    }
+}
+
+/// A replica that has not run since the app was opened.
+pub(crate) fn at_rest(definition: &Definition) -> ReplicaLive {
+    let source = |source: &crate::definition::StoredSource| SourceLive {
+        id: source.id.clone(),
+        name: source.name.clone(),
+        endpoint: source.endpoint.address(),
+        status: Status::Stopped,
+        phase: Phase::Stopped,
+        progress: None,
+        bytes_done: None,
+        bytes_total: None,
+        keys: 0,
+        keys_total: None,
+        time_left_ms: None,
+        lag_ms: None,
+        lag_bytes: None,
+        last_command_at: None,
+        commands_per_sec: None,
+        bytes_per_sec: None,
+        received: 0,
+        applied: 0,
+        durable: None,
+        commands: 0,
+        retry: None,
+        failure: None,
+    };
+    ReplicaLive {
+        id: definition.id.clone(),
+        name: definition.name.clone(),
+        destination: definition.destination.address(),
+        intent: Intent::Stopped,
+        status: Status::Stopped,
+        phase: Phase::Stopped,
+        progress: None,
+        in_step: 0,
+        total: count(definition.sources.len()),
+        worst_lag_ms: None,
+        writes_per_sec: None,
+        bytes_per_sec: None,
+        failure: None,
+        server: None,
+        sources: definition.sources.iter().map(source).collect(),
+        lag_spark: Vec::new(),
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
