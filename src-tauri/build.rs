@@ -1,9 +1,35 @@
-//! x
+//! Declares the app's own commands, so that only windows whose capability names them may call them.
+
+const COMMANDS: &[&str] = &[
+    "close_decision",
+    "create_replica",
+    "delete_replica",
+    "events",
+    "get_settings",
+    "history",
+    "parse_url",
+    "restart_replica",
+    "resume_all",
+    "review",
+    "review_draft",
+    "save_settings",
+    "start_demo",
+    "start_replica",
+    "startup",
+    "stop_demo",
+    "stop_replica",
+    "subscribe",
+    "test_connection",
+    "update_replica",
+];
+
 fn main() {
     println!("cargo:rerun-if-changed=src-tauri/capabilities");
-    let attributes = tauri_build::Attributes::new().capabilities_path_pattern("./src-tauri/capabilities/**/*");
+    let attributes = tauri_build::Attributes::new()
+        .app_manifest(tauri_build::AppManifest::new().commands(COMMANDS))
+        .capabilities_path_pattern("./src-tauri/capabilities/**/*");
     if let Err(error) = tauri_build::try_build(attributes) {
-        println!("cargo:warning={error:#}");
+        println!("cargo:error={error:#}");
         std::process::exit(1);
     }
 }

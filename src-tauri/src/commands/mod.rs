@@ -1,0 +1,47 @@
+//! What the window may ask for. Each command is one line of wiring to the console; each rejects with `ApiError`.
+
+mod app;
+mod replicas;
+mod running;
+
+use std::sync::Arc;
+
+use tauri::State;
+use tauri::ipc::Invoke;
+use tributary_console::Console;
+use tributary_console::dto::ApiError;
+
+use crate::app::App;
+
+type Answer<T> = Result<T, ApiError>;
+
+/// All commands. A new one is declared in `build.rs` and in the capability as well.
+pub(crate) fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
+    tauri::generate_handler![
+        app::close_decision,
+        app::get_settings,
+        app::save_settings,
+        app::startup,
+        app::subscribe,
+        replicas::create_replica,
+        replicas::delete_replica,
+        replicas::parse_url,
+        replicas::review,
+        replicas::review_draft,
+        replicas::test_connection,
+        replicas::update_replica,
+        running::events,
+        running::history,
+        running::restart_replica,
+        running::resume_all,
+        running::start_demo,
+        running::start_replica,
+        running::stop_demo,
+        running::stop_replica,
+    ]
+}
+
+/// The console, held on to for the length of a command.
+fn console(app: &State<'_, App>) -> Answer<Arc<Console>> {
+    app.console().cloned()
+}
