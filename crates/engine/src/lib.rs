@@ -1,1 +1,37 @@
-//! placeholder
+//! Tributary's replication engine: keeps one destination in step with 1 to 32 sources.
+//!
+//! Start reading at [`start`] (`supervisor.rs`: attempts, retries, full resyncs), then `link/` (one PSYNC
+//! connection), `snapshot/` (the load) and `stream/` (the commands that follow). Everything that is written
+//! to the destination goes through `writer/`, which checks every reply.
+
+mod checkpoint;
+mod control;
+mod destination;
+mod dial;
+mod endpoint;
+mod event;
+mod examine;
+mod failure;
+mod lag;
+mod link;
+mod meters;
+mod probe;
+mod report;
+mod secret;
+mod snapshot;
+mod spec;
+mod spool;
+mod status;
+mod stream;
+mod supervisor;
+mod writer;
+
+pub use destination::{Survey, survey};
+pub use endpoint::{DEFAULT_PORT, Endpoint, EndpointError};
+pub use event::{EngineEvent, Severity};
+pub use examine::{Examination, Finding, Product, examine};
+pub use failure::{Action, ErrorKind, Failure};
+pub use secret::Secret;
+pub use spec::{MAX_SOURCES, ReplicaSpec, SourceSpec, SpecError};
+pub use status::{Phase, ReplicaStatus, Retry, SourceStatus, Status};
+pub use supervisor::{ReplicaHandle, StartMode, start};

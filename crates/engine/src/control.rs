@@ -1,0 +1,193 @@
+//! The control connection: everything that is asked of a server beside replication.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, FromRedisValue, ProtocolVersion, RedisConnectionInfo, RedisError};
+use tokio::task::JoinHandle;
+
+use crate::dial::dial;
+use crate::failure::classify_reply;
+use crate::{Endpoint, ErrorKind, Failure};
+
+/// How long an ordinary question may take.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Emptying a large database blocks the server for as long as it takes.
+const PATIENT_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// An authenticated connection for questions and short commands. Its driver ends with it.
+pub(crate) struct Control {
+    connection: MultiplexedConnection,
+    driver: JoinHandle<()>,
+    name: String,
+}
+
+impl Control {
+    /// Connects and authenticates.
+    pub(crate) async fn open(endpoint: &Endpoint) -> Result<Self, Failure> {
+        Self::open_with(endpoint, RESPONSE_TIMEOUT).await
+    }
+
+    /// The same, for commands that may take very long.
+    pub(crate) async fn open_patient(endpoint: &Endpoint) -> Result<Self, Failure> {
+        Self::open_with(endpoint, PATIENT_TIMEOUT).await
+    }
+
+    async fn open_with(endpoint: &Endpoint, timeout: Duration) -> Result<Self, Failure> {
+        let name = endpoint.authority();
+        let (reader, writer) = dial(endpoint).await?;
+        // AUTH is sent below and not by the library, so that the server's own words are seen.
+        let info = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(timeout));
+        let stream = tokio::io::join(reader, writer);
+        let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
+            .await
+            .map_err(|e| failure(&name, "connecting", &e))?;
+        let driver = tokio::spawn(driver);
+        let mut control = Self { connection, driver, name };
+        if let Some(auth) = auth_args(endpoint) {
+            control.query::<String>(&auth).await?;
+        }
+        // Asks for something that an unauthenticated or protected server refuses.
+        control.query::<String>(&["PING"]).await?;
+        Ok(control)
+    }
+
+    /// `host:port` of the server.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sends one command and converts its answer.
+    pub(crate) async fn query<T: FromRedisValue>(&mut self, args: &[&str]) -> Result<T, Failure> {
+        let (Some((command, rest)), name) = (args.split_first(), &self.name) else {
+            return Err(Failure::new(ErrorKind::Internal, &self.name, "An empty command was to be sent."));
+        };
+        let mut cmd = redis::cmd(command);
+        for arg in rest {
+            cmd.arg(arg);
+        }
+        cmd.query_async(&mut self.connection).await.map_err(|e| failure(name, command, &e))
+    }
+
+    /// Runs commands as one transaction.
+    pub(crate) async fn transaction(&mut self, commands: &[Vec<&str>]) -> Result<(), Failure> {
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        for command in commands {
+            if let Some((name, args)) = command.split_first() {
+                pipe.cmd(name);
+                for arg in args {
+                    pipe.arg(arg);
+                }
+                pipe.ignore();
+            }
+        }
+        let name = &self.name;
+        pipe.query_async(&mut self.connection).await.map_err(|e| failure(name, "EXEC", &e))
+    }
+
+    /// INFO, all default sections or one.
+    pub(crate) async fn info(&mut self, section: Option<&str>) -> Result<Info, Failure> {
+        let text: String = match section {
+            Some(section) => self.query(&["INFO", section]).await?,
+            None => self.query(&["INFO"]).await?,
+        };
+        Ok(Info::parse(&text))
+    }
+
+    /// A setting of the server; `None` when it does not say (CONFIG is often forbidden).
+    pub(crate) async fn config(&mut self, setting: &str) -> Option<String> {
+        let pairs: HashMap<String, String> = self.query(&["CONFIG", "GET", setting]).await.ok()?;
+        pairs.get(setting).cloned()
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// The arguments of AUTH, when the endpoint has credentials.
+pub(crate) fn auth_args(endpoint: &Endpoint) -> Option<Vec<&str>> {
+    let password = endpoint.password.as_ref()?.expose();
+    Some(match endpoint.username.as_deref() {
+        Some(user) => vec!["AUTH", user, password],
+        None => vec!["AUTH", password],
+    })
+}
+
+fn failure(name: &str, command: &str, error: &RedisError) -> Failure {
+    match error.kind() {
+        redis::ErrorKind::Parse => {
+            Failure::new(ErrorKind::NotRedis, name, format!("{name} answered something that is not Redis' protocol."))
+        }
+        redis::ErrorKind::Io if error.is_timeout() => {
+            Failure::new(ErrorKind::TimedOut, name, format!("{name} did not answer {command} in time."))
+        }
+        redis::ErrorKind::Io => Failure::closed(name),
+        _ => match error.code() {
+            Some(code) => {
+                let line = format!("{code} {}", error.detail().unwrap_or_default());
+                Failure::new(classify_reply(&line), name, format!("{name} answered {command} with: {line}"))
+            }
+            None => Failure::new(
+                ErrorKind::Protocol,
+                name,
+                format!("{name} answered {command} in an unexpected form: {}", error.detail().unwrap_or_default()),
+            ),
+        },
+    }
+}
+
+/// The fields of an INFO answer.
+#[derive(Debug, Default)]
+pub(crate) struct Info(HashMap<String, String>);
+
+impl Info {
+    fn parse(text: &str) -> Self {
+        let field = |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self(text.lines().filter_map(field).collect())
+    }
+
+    /// A field as text.
+    pub(crate) fn get(&self, field: &str) -> Option<&str> {
+        self.0.get(field).map(String::as_str)
+    }
+
+    /// A field as a number.
+    pub(crate) fn number(&self, field: &str) -> Option<u64> {
+        self.get(field)?.parse().ok()
+    }
+
+    /// The keyspace section: database number and its keys, in order.
+    pub(crate) fn keys_by_db(&self) -> Vec<(u32, u64)> {
+        let mut dbs: Vec<_> = self
+            .0
+            .iter()
+            .filter_map(|(name, value)| {
+                let db = name.strip_prefix("db")?.parse().ok()?;
+                let keys = value.split(',').next()?.strip_prefix("keys=")?.parse().ok()?;
+                Some((db, keys))
+            })
+            .collect();
+        dbs.sort_unstable();
+        dbs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn info_gives_fields_and_the_keys_of_each_database() {
+        let info = Info::parse(
+            "# Server\r\nredis_version:7.0.15\r\n# Keyspace\r\ndb10:keys=2,expires=0\r\ndb0:keys=31,expires=1,avg_ttl=0\r\n",
+        );
+        assert_eq!(info.get("redis_version"), Some("7.0.15"));
+        assert_eq!(info.keys_by_db(), [(0, 31), (10, 2)]);
+    }
+}

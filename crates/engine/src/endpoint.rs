@@ -1,0 +1,173 @@
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use url::{Host, Url};
+
+use crate::Secret;
+
+/// The port of a Redis server when a URL names none.
+pub const DEFAULT_PORT: u16 = 6379;
+
+/// One Redis server and how to enter it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Whether the link is encrypted.
+    pub tls: bool,
+    /// ACL user; `None` is the default user.
+    pub username: Option<String>,
+    /// Password, if the server wants one.
+    pub password: Option<Secret>,
+    /// The one database that is meant; `None` is all of them.
+    pub db: Option<u32>,
+}
+
+/// Why a text is no endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// Not a URL at all.
+    #[error("not a URL: write redis://host:port or rediss://host:port")]
+    NotUrl,
+    /// A URL of something else than Redis.
+    #[error("the URL must start with redis:// or rediss://, not {0}://")]
+    Scheme(String),
+    /// No host in the URL.
+    #[error("the URL names no host")]
+    NoHost,
+    /// The path is no database number.
+    #[error("the database must be a number, as in redis://host:6379/3")]
+    Database,
+    /// Parameters that would have been ignored.
+    #[error("the URL has a part that is not understood: {0}")]
+    Extra(String),
+}
+
+impl Endpoint {
+    /// Reads `redis://[user[:password]@]host[:port][/db]`, or the same with `rediss://` for TLS.
+    ///
+    /// # Errors
+    /// When the text is not such a URL. The error never holds the password.
+    pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        let url = Url::parse(text.trim()).map_err(|_| EndpointError::NotUrl)?;
+        let tls = match url.scheme() {
+            "redis" => false,
+            "rediss" => true,
+            other => return Err(EndpointError::Scheme(other.to_owned())),
+        };
+        let host = match url.host() {
+            Some(Host::Domain(name)) if !name.is_empty() => decode(name),
+            Some(Host::Ipv4(address)) => address.to_string(),
+            Some(Host::Ipv6(address)) => address.to_string(),
+            _ => return Err(EndpointError::NoHost),
+        };
+        let db = match url.path().trim_start_matches('/') {
+            "" => None,
+            number => Some(number.parse().map_err(|_| EndpointError::Database)?),
+        };
+        if let Some((name, _)) = url.query_pairs().next() {
+            return Err(EndpointError::Extra(format!("?{name}")));
+        }
+        if url.fragment().is_some() {
+            return Err(EndpointError::Extra("#".to_owned()));
+        }
+        Ok(Self {
+            host,
+            port: url.port().unwrap_or(DEFAULT_PORT),
+            tls,
+            username: Some(decode(url.username())).filter(|name| !name.is_empty()),
+            password: url.password().map(|password| Secret::new(decode(password))),
+            db,
+        })
+    }
+
+    /// `host:port`, followed by `/db` when one database is meant: how messages name the endpoint.
+    #[must_use]
+    pub fn address(&self) -> String {
+        match self.db {
+            Some(db) => format!("{}/{db}", self.authority()),
+            None => self.authority(),
+        }
+    }
+
+    /// `host:port`, with brackets around an IPv6 address.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    /// The endpoint as a URL without its password.
+    #[must_use]
+    pub fn url_redacted(&self) -> String {
+        let scheme = if self.tls { "rediss" } else { "redis" };
+        let user = self.username.as_deref().map(|u| format!("{}@", utf8_percent_encode(u, NON_ALPHANUMERIC)));
+        format!("{scheme}://{}{}", user.unwrap_or_default(), self.address())
+    }
+
+    /// Whether both name the same database, judged by their names alone.
+    #[must_use]
+    pub fn same_database(&self, other: &Self) -> bool {
+        let overlap = match (self.db, other.db) {
+            (Some(a), Some(b)) => a == b,
+            _ => true,
+        };
+        overlap && self.port == other.port && canonical(&self.host) == canonical(&other.host)
+    }
+}
+
+/// The names of the machine itself are one name.
+fn canonical(host: &str) -> String {
+    match host.to_ascii_lowercase().trim_end_matches('.') {
+        "localhost" | "127.0.0.1" | "::1" | "0.0.0.0" => "localhost".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_fills_every_field() {
+        let endpoint = Endpoint::parse("rediss://ann:p%40ss%2Fword@[::1]:7000/3").unwrap();
+        assert_eq!((endpoint.host.as_str(), endpoint.port, endpoint.tls), ("::1", 7000, true));
+        assert_eq!(endpoint.username.as_deref(), Some("ann"));
+        assert_eq!(endpoint.password.as_ref().map(Secret::expose), Some("p@ss/word"));
+        assert_eq!(endpoint.db, Some(3));
+        assert_eq!(endpoint.url_redacted(), "rediss://ann@[::1]:7000/3");
+        let plain = Endpoint::parse("redis://cache.example").unwrap();
+        assert_eq!((plain.port, plain.db, plain.username, plain.password), (6379, None, None, None));
+        assert_eq!(Endpoint::parse("redis://:secret@h").unwrap().username, None);
+    }
+
+    #[test]
+    fn what_is_no_redis_url_is_refused_without_showing_the_password() {
+        for (text, want) in [
+            ("10.0.0.1:6379", EndpointError::NotUrl),
+            ("http://u:secret@h", EndpointError::Scheme("http".into())),
+            ("redis://h/abc", EndpointError::Database),
+            ("redis://h?ca=x", EndpointError::Extra("?ca".into())),
+            ("redis://", EndpointError::NoHost),
+        ] {
+            let error = Endpoint::parse(text).unwrap_err();
+            assert!(!error.to_string().contains("secret"));
+            assert_eq!(error, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_same_database_is_known_by_its_other_name() {
+        let at = |text: &str| Endpoint::parse(text).unwrap();
+        assert!(at("redis://localhost:7000").same_database(&at("redis://127.0.0.1:7000/4")));
+        assert!(!at("redis://localhost:7000/3").same_database(&at("redis://127.0.0.1:7000/4")));
+        assert!(!at("redis://localhost:7001").same_database(&at("redis://127.0.0.1:7000")));
+    }
+}

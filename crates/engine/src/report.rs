@@ -1,0 +1,162 @@
+//! Turns the meters of all links into the status that is published.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::meters::{LinkState, LoadProgress, Meters};
+use crate::{Phase, ReplicaSpec, ReplicaStatus, SourceSpec, SourceStatus, Status};
+
+/// A source whose lag cannot be sampled counts as in step when it has been silent for this long.
+const QUIET: Duration = Duration::from_secs(2);
+/// Progress is shown below 100 until the snapshot is in.
+const ALMOST: f64 = 99.9;
+
+/// Reads the meters of a replica's links.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    sources: Vec<(SourceSpec, Arc<Meters>)>,
+}
+
+impl Reporter {
+    pub(crate) fn new(spec: &ReplicaSpec) -> Self {
+        Self { sources: spec.sources.iter().map(|source| (source.clone(), Arc::default())).collect() }
+    }
+
+    /// The meters, in the order of the sources.
+    pub(crate) fn meters(&self) -> Vec<Arc<Meters>> {
+        self.sources.iter().map(|(_, meters)| meters.clone()).collect()
+    }
+
+    /// The status now.
+    pub(crate) fn report(&self) -> ReplicaStatus {
+        let sources: Vec<_> = self.sources.iter().map(|(source, meters)| source_status(source, meters)).collect();
+        let worst = sources.iter().max_by_key(|source| (source.status, source.phase));
+        ReplicaStatus {
+            status: worst.map_or(Status::Stopped, |source| source.status),
+            phase: worst.map_or(Phase::Stopped, |source| source.phase),
+            failure: worst.and_then(|source| source.failure.clone()),
+            sources,
+        }
+    }
+}
+
+fn source_status(source: &SourceSpec, meters: &Meters) -> SourceStatus {
+    let state = in_step(meters);
+    let applied = meters.applied.load(Relaxed);
+    let streaming = state.streaming_since.is_some();
+    let (lag, lag_bytes) = if streaming || state.was_synced { meters.lag.read(applied) } else { (None, None) };
+    let last_ms = meters.last_command_ms.load(Relaxed);
+    let keys = meters.keys.load(Relaxed);
+    let loading = state.load.filter(|_| state.phase == Phase::Loading);
+    let progress = loading.map(|load| progress(&load, keys, meters));
+    SourceStatus {
+        id: source.id.clone(),
+        name: source.name.clone(),
+        endpoint: source.endpoint.address(),
+        status: status(&state),
+        phase: state.phase,
+        progress,
+        bytes_done: loading.map(|load| load.bytes_done),
+        bytes_total: loading.and_then(|load| load.bytes_total),
+        keys,
+        keys_total: loading.and_then(|load| load.keys_total),
+        time_left: loading.zip(progress).and_then(|(load, percent)| time_left(&load, percent)),
+        lag,
+        lag_bytes,
+        received: meters.received().max(applied),
+        applied,
+        durable: None,
+        commands: meters.commands.load(Relaxed),
+        wire_bytes: meters.wire_bytes.load(Relaxed),
+        last_command_at: (last_ms > 0).then(|| SystemTime::UNIX_EPOCH + Duration::from_millis(last_ms)),
+        retry: state.retry,
+        failure: state.failure,
+    }
+}
+
+/// A link that has caught up with what its source held at some moment since it began is in step.
+fn in_step(meters: &Meters) -> LinkState {
+    let state = meters.state();
+    let (Phase::CatchingUp, Some(since)) = (state.phase, state.streaming_since) else { return state };
+    let applied = meters.applied.load(Relaxed);
+    let caught_up = match meters.lag.caught_up_since(since) {
+        Some(known) => known,
+        None => since.elapsed() > QUIET && meters.received() == applied,
+    };
+    if caught_up {
+        meters.enter(Phase::Synced);
+    }
+    meters.state()
+}
+
+fn status(state: &LinkState) -> Status {
+    match state.phase {
+        Phase::Stopped => Status::Stopped,
+        Phase::Synced => Status::Synced,
+        Phase::Retrying | Phase::Paused | Phase::Connecting | Phase::Handshaking | Phase::CatchingUp
+            if state.was_synced =>
+        {
+            Status::Synced
+        }
+        _ => Status::Syncing,
+    }
+}
+
+/// Bytes where the source announced them, otherwise keys; never backwards, never 100.
+fn progress(load: &LoadProgress, keys: u64, meters: &Meters) -> f64 {
+    let share = match (load.bytes_total, load.keys_total) {
+        (Some(total), _) if total > 0 => load.bytes_done as f64 / total as f64,
+        (None, Some(total)) if total > 0 => keys as f64 / total as f64,
+        _ => 0.0,
+    };
+    let percent = (share * 100.0).min(ALMOST).max(load.shown);
+    meters.update(|state| {
+        if let Some(load) = &mut state.load {
+            load.shown = percent;
+        }
+    });
+    percent
+}
+
+/// What is left at the speed so far; unknown until there is a speed.
+fn time_left(load: &LoadProgress, percent: f64) -> Option<Duration> {
+    let spent = Instant::now().saturating_duration_since(load.started);
+    (percent >= 1.0 && spent >= Duration::from_secs(1)).then(|| spent.mul_f64((100.0 - percent) / percent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loading(meters: &Meters, done: u64, total: Option<u64>, keys_total: Option<u64>) -> f64 {
+        meters.update(|state| {
+            let shown = state.load.map_or(0.0, |load| load.shown);
+            let started = Instant::now();
+            state.load = Some(LoadProgress { started, bytes_done: done, bytes_total: total, keys_total, shown });
+        });
+        let load = meters.state().load.unwrap();
+        progress(&load, meters.keys.load(Relaxed), meters)
+    }
+
+    #[test]
+    fn progress_never_goes_back_and_never_shows_100_before_the_snapshot_is_in() {
+        let meters = Meters::default();
+        assert!((loading(&meters, 50, Some(100), None) - 50.0).abs() < 1e-9);
+        assert!((loading(&meters, 40, Some(100), None) - 50.0).abs() < 1e-9);
+        assert!((loading(&meters, 100, Some(100), None) - ALMOST).abs() < 1e-9);
+        let by_keys = Meters::default();
+        by_keys.keys.store(30, Relaxed);
+        assert!((loading(&by_keys, 1, None, Some(120)) - 25.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_source_that_reconnects_keeps_its_last_status() {
+        let mut state = LinkState { phase: Phase::Retrying, ..LinkState::default() };
+        assert_eq!(status(&state), Status::Syncing);
+        state.was_synced = true;
+        assert_eq!(status(&state), Status::Synced);
+        state.phase = Phase::Loading;
+        assert_eq!(status(&state), Status::Syncing);
+    }
+}

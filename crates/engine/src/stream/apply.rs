@@ -1,0 +1,428 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tributary_resp::{Passthrough, RespError, Scan, Scanner, parse_int, write};
+
+use super::command::{Kind, kind};
+use super::huge::{self, HUGE};
+use super::rewrite::{Clock, rewrite};
+use super::transaction::Transaction;
+use crate::checkpoint::{self, Checkpoint};
+use crate::destination::Dialect;
+use crate::link::{LinkContext, SessionEnd};
+use crate::probe::Skew;
+use crate::snapshot::is_foreign_mark;
+use crate::spool::{Piece, SpoolOut};
+use crate::writer::Writer;
+use crate::{ErrorKind, Failure};
+
+/// How often the checkpoint is written when only PINGs move the offset.
+const IDLE_CHECKPOINT: Duration = Duration::from_secs(10);
+
+/// Applies one source's stream to the destination.
+pub(crate) struct Apply<'a> {
+    ctx: &'a LinkContext,
+    /// Up to where the stream was taken, and the database it has selected there.
+    place: Checkpoint,
+    dialect: Dialect,
+    skew: Arc<Skew>,
+    buf: BytesMut,
+    arrived_ms: u64,
+    scanner: Scanner,
+    transaction: Transaction,
+    /// Within a transaction of the source, or a command that is being forwarded: nothing may be committed.
+    within: bool,
+    /// Where and when the checkpoint was last written.
+    checkpointed: (u64, Instant),
+}
+
+impl<'a> Apply<'a> {
+    /// Starts behind `place`.
+    pub(crate) fn new(ctx: &'a LinkContext, place: Checkpoint, dialect: Dialect, skew: Arc<Skew>) -> Self {
+        let key = checkpoint::key(&ctx.spec.id, &ctx.source.id);
+        let checkpointed = (place.offset, Instant::now());
+        Self {
+            ctx,
+            place,
+            dialect,
+            skew,
+            buf: BytesMut::new(),
+            arrived_ms: crate::meters::unix_ms(std::time::SystemTime::now()),
+            scanner: Scanner::default(),
+            transaction: Transaction::new(key, checkpoint::home_db(&ctx.spec)),
+            within: false,
+            checkpointed,
+        }
+    }
+
+    /// Applies until the link or the destination breaks, or the user stops; `rest` came with the snapshot's end.
+    /// What was received whole is applied, and answered, before this returns.
+    pub(crate) async fn run(&mut self, spool: &mut SpoolOut, writer: &mut Writer, rest: Bytes) -> SessionEnd {
+        self.buf.extend_from_slice(&rest);
+        let end = match self.follow(spool, writer).await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        };
+        if let Err(failure) = self.settle(writer).await {
+            return SessionEnd::Failed(failure);
+        }
+        end
+    }
+
+    async fn follow(
+        &mut self,
+        spool: &mut SpoolOut,
+        writer: &mut Writer,
+    ) -> Result<std::convert::Infallible, SessionEnd> {
+        loop {
+            self.consume(spool, writer).await?;
+            if let Some(next) = spool.try_next() {
+                self.take(next?);
+                continue;
+            }
+            // The input pauses. No timer: a transaction leaves now, or with the next reply when enough are on their way.
+            if self.within {
+                self.wait(spool, writer).await?;
+            } else if self.transaction.is_empty() {
+                writer.pass(self.place.offset);
+                tokio::select! {
+                    next = spool.next() => self.take(next?),
+                    failure = writer.failed() => return Err(failure.into()),
+                    () = self.idle_checkpoint_due() => self.commit(writer).await?,
+                }
+            } else if writer.is_eager() {
+                self.commit(writer).await?;
+            } else {
+                tokio::select! {
+                    next = spool.next() => self.take(next?),
+                    ready = writer.eager() => ready?,
+                }
+            }
+        }
+    }
+
+    /// Waits for more bytes.
+    async fn wait(&mut self, spool: &mut SpoolOut, writer: &Writer) -> Result<(), SessionEnd> {
+        tokio::select! {
+            next = spool.next() => self.take(next?),
+            failure = writer.failed() => return Err(failure.into()),
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, piece: Piece) {
+        self.buf.extend_from_slice(&piece.bytes);
+        self.arrived_ms = piece.arrived_ms;
+    }
+
+    async fn idle_checkpoint_due(&self) {
+        if self.checkpointed.0 == self.place.offset {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep_until((self.checkpointed.1 + IDLE_CHECKPOINT).into()).await;
+    }
+
+    async fn commit(&mut self, writer: &mut Writer) -> Result<(), Failure> {
+        self.checkpointed = (self.place.offset, Instant::now());
+        self.transaction.commit(writer, &self.place).await
+    }
+
+    /// Commits what is whole and waits for all answers. What is cut off is discarded with the connection.
+    async fn settle(&mut self, writer: &mut Writer) -> Result<(), Failure> {
+        if !self.within && self.checkpointed.0 != self.place.offset {
+            self.commit(writer).await?;
+        }
+        writer.settled().await
+    }
+
+    /// Handles every whole command in the buffer, and one that is too large to be collected.
+    async fn consume(&mut self, spool: &mut SpoolOut, writer: &mut Writer) -> Result<(), SessionEnd> {
+        loop {
+            self.consume_whole(writer).await?;
+            if self.buf.len() < HUGE || !self.is_forwardable() {
+                return Ok(());
+            }
+            self.forward(spool, writer).await?;
+        }
+    }
+
+    async fn consume_whole(&mut self, writer: &mut Writer) -> Result<(), SessionEnd> {
+        let mut buf = std::mem::take(&mut self.buf);
+        let mut at = 0;
+        loop {
+            let rest = buf.get(at..).unwrap_or_default();
+            if rest.is_empty() {
+                break;
+            }
+            let Scan::Complete(len) = self.scanner.scan(rest).map_err(|e| self.garbled(&e))? else { break };
+            self.command(rest.get(..len).unwrap_or_default())?;
+            at += len;
+            self.place.offset += len as u64;
+            if !self.within && self.transaction.is_full() {
+                self.commit(writer).await?;
+            } else {
+                self.transaction.send_part(writer).await?;
+            }
+        }
+        buf.advance(at);
+        self.buf = buf;
+        Ok(())
+    }
+
+    /// Handles one whole command.
+    fn command(&mut self, raw: &[u8]) -> Result<(), SessionEnd> {
+        let arg = |i: usize| self.scanner.args().get(i).and_then(|range| raw.get(range.clone()));
+        let kind = kind(arg(0).unwrap_or_default());
+        match kind {
+            Kind::Write => self.pass_on(raw, kind),
+            Kind::Ping => {}
+            Kind::Multi => self.within = true,
+            Kind::Exec => self.within = false,
+            Kind::Select => self.select(arg(1).and_then(parse_int))?,
+            Kind::ReplConf => {
+                if arg(1).is_some_and(|what| what.eq_ignore_ascii_case(b"GETACK")) {
+                    self.ctx.meters.acknowledge_at(self.place.offset + raw.len() as u64);
+                }
+            }
+            Kind::Set if is_foreign_mark(self.ctx, arg(1).unwrap_or_default())? => {}
+            Kind::FlushAll | Kind::FlushDb | Kind::SwapDb => {
+                let other = (arg(1).and_then(parse_int), arg(2).and_then(parse_int));
+                self.database_command(kind, other, raw)?;
+            }
+            Kind::Move | Kind::Copy if self.ctx.source.endpoint.db.is_some() => {
+                let args = self.args(raw);
+                let across = self.across(kind, &args)?;
+                match (across, args.get(1)) {
+                    (Across::Stays, _) => self.pass_on(raw, kind),
+                    (Across::Leaves, Some(key)) => {
+                        let mut bytes = Vec::new();
+                        write::command(&mut bytes, &[b"DEL", key]);
+                        self.pass_on(&bytes, Kind::Write);
+                    }
+                    _ => {}
+                }
+            }
+            // Libraries belong to the whole server, not to the one database that is copied.
+            Kind::Function if self.ctx.source.endpoint.db.is_some() => {}
+            _ => self.pass_on(raw, kind),
+        }
+        Ok(())
+    }
+
+    fn args<'b>(&self, raw: &'b [u8]) -> Vec<&'b [u8]> {
+        self.scanner.args().iter().filter_map(|range| raw.get(range.clone())).collect()
+    }
+
+    /// Adds a command to the transaction, unless its database is left out.
+    fn pass_on(&mut self, raw: &[u8], kind: Kind) {
+        let Some(db) = self.target() else { return };
+        self.transaction.begin(db);
+        if kind != Kind::Write && !matches!(kind, Kind::Set if self.scanner.argc() == 3) {
+            let (clock, args) = (self.clock(), self.args(raw));
+            if let Some(commands) = rewrite(&mut self.transaction.out, kind, &args, clock) {
+                self.transaction.added(commands);
+                return;
+            }
+        }
+        self.transaction.out.extend_from_slice(raw);
+        self.transaction.added(1);
+    }
+
+    /// The destination's database for what the stream does now; `None` when it is left out.
+    fn target(&self) -> Option<u32> {
+        match self.ctx.source.endpoint.db {
+            None => Some(self.place.db),
+            Some(db) => (db == self.place.db).then(|| self.ctx.spec.destination.db.unwrap_or(db)),
+        }
+    }
+
+    fn clock(&self) -> Clock {
+        let source_now_ms = self.arrived_ms.cast_signed().saturating_add(self.skew.ms());
+        Clock { source_now_ms, set_pxat: self.dialect.set_pxat }
+    }
+
+    fn select(&mut self, db: Option<i64>) -> Result<(), SessionEnd> {
+        let Some(db) = db.and_then(|db| u32::try_from(db).ok()) else {
+            return Err(self.protocol("a SELECT without a database number").into());
+        };
+        self.place.db = db;
+        match self.target() {
+            Some(target) if target >= self.dialect.databases => {
+                let name = self.ctx.spec.destination.authority();
+                let message = format!(
+                    "{} writes to database {db}, but {name} has only {} databases.",
+                    self.ctx.source.endpoint.authority(),
+                    self.dialect.databases
+                );
+                Err(Failure::new(ErrorKind::DbOutOfRange, &name, message).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// FLUSHALL, FLUSHDB and SWAPDB: they reach beyond keys.
+    fn database_command(
+        &mut self,
+        kind: Kind,
+        swapped: (Option<i64>, Option<i64>),
+        raw: &[u8],
+    ) -> Result<(), SessionEnd> {
+        let only = self.ctx.source.endpoint.db;
+        let concerned = match (kind, only) {
+            (_, None) | (Kind::FlushAll, _) => true,
+            (Kind::FlushDb, Some(db)) => db == self.place.db,
+            (_, Some(db)) => [swapped.0, swapped.1].contains(&Some(i64::from(db))),
+        };
+        if !concerned {
+            return Ok(());
+        }
+        let name = self.ctx.source.endpoint.authority();
+        if self.ctx.spec.sources.len() > 1 || (kind == Kind::SwapDb && only.is_some()) {
+            let what = match kind {
+                Kind::FlushAll => "FLUSHALL",
+                Kind::FlushDb => "FLUSHDB",
+                _ => "SWAPDB",
+            };
+            return Err(SessionEnd::NeedsFull(format!("{name} executed {what}")));
+        }
+        if let (Kind::FlushAll, Some(db)) = (kind, only) {
+            self.transaction.begin(self.ctx.spec.destination.db.unwrap_or(db));
+            write::command(&mut self.transaction.out, &[b"FLUSHDB"]);
+            self.transaction.added(1);
+            return Ok(());
+        }
+        self.pass_on(raw, Kind::Write);
+        let home = i64::from(checkpoint::home_db(&self.ctx.spec));
+        // The checkpoint's key went along with its database; the new one is written where it belongs.
+        for (from, to) in [swapped, (swapped.1, swapped.0)] {
+            if let (Kind::SwapDb, Some(to), true) = (kind, to.and_then(|db| u32::try_from(db).ok()), from == Some(home))
+            {
+                self.transaction.remove_key_from(to);
+            }
+        }
+        Ok(())
+    }
+
+    /// What MOVE or COPY … DB means to the one database that is copied.
+    fn across(&self, kind: Kind, args: &[&[u8]]) -> Result<Across, SessionEnd> {
+        let Some(only) = self.ctx.source.endpoint.db.map(i64::from) else { return Ok(Across::Stays) };
+        let here = i64::from(self.place.db);
+        let to = match kind {
+            Kind::Move => args.get(2).copied().and_then(parse_int),
+            _ => args
+                .windows(2)
+                .find_map(|pair| pair.first().filter(|word| word.eq_ignore_ascii_case(b"DB")).and(pair.last()))
+                .map_or(Some(here), |db| parse_int(db)),
+        };
+        Ok(match (here == only, to == Some(only)) {
+            (true, true) => Across::Stays,
+            (true, false) if kind == Kind::Move => Across::Leaves,
+            (false, true) => {
+                let name = self.ctx.source.endpoint.authority();
+                let reason = format!("{name} moved a key into database {only} from one that is not copied");
+                return Err(SessionEnd::NeedsFull(reason));
+            }
+            _ => Across::Elsewhere,
+        })
+    }
+
+    /// Whether the command at the buffer's start is known well enough to be forwarded as it arrives.
+    fn is_forwardable(&self) -> bool {
+        let tail_is_due = self.scanner.argc() > 3 && self.scanner.args().len() >= 3;
+        !self.scanner.args().is_empty() && !(tail_is_due && self.buf.len() < 2 * HUGE)
+    }
+
+    /// Forwards the command at the buffer's start, which is too large to be collected.
+    async fn forward(&mut self, spool: &mut SpoolOut, writer: &mut Writer) -> Result<(), SessionEnd> {
+        let was_within = std::mem::replace(&mut self.within, true);
+        let target = self.target();
+        let raw = self.buf.split();
+        let args = self.args(&raw);
+        let kind = kind(args.first().copied().unwrap_or_default());
+        let end = self.scanner.args().last().map_or(0, |range| range.end + 2);
+        let plan = huge::plan(kind, &args, self.scanner.argc(), end, self.clock());
+        let (mut rest, sent) = Passthrough::take_over(&self.scanner, raw.len());
+        self.scanner.reset();
+        if let Some(db) = target {
+            self.transaction.begin(db);
+            self.transaction.out.extend_from_slice(&plan.head);
+            self.transaction.out.extend_from_slice(raw.get(plan.from..sent).unwrap_or_default());
+        }
+        self.place.offset += sent as u64;
+        self.buf.extend_from_slice(raw.get(sent..).unwrap_or_default());
+        drop(raw);
+        loop {
+            let progress = rest.advance(&self.buf, plan.keep).map_err(|e| self.garbled(&e))?;
+            let bytes = self.buf.split_to(progress.bytes);
+            self.place.offset += progress.bytes as u64;
+            if target.is_some() {
+                self.transaction.out.extend_from_slice(&bytes);
+                self.transaction.send_part(writer).await?;
+            }
+            if progress.done {
+                break;
+            }
+            self.wait(spool, writer).await?;
+        }
+        if plan.keep > 0 {
+            self.forward_options(spool, writer, plan.keep, target.is_some()).await?;
+        }
+        if target.is_some() {
+            self.transaction.out.extend_from_slice(&plan.tail);
+            self.transaction.added(plan.commands);
+        }
+        self.within = was_within;
+        Ok(())
+    }
+
+    /// Collects the last arguments of a forwarded SET and appends them with an absolute expiry.
+    async fn forward_options(
+        &mut self,
+        spool: &mut SpoolOut,
+        writer: &Writer,
+        count: usize,
+        wanted: bool,
+    ) -> Result<(), SessionEnd> {
+        loop {
+            let mut text = Vec::new();
+            write::array_header(&mut text, count);
+            let header = text.len();
+            text.extend_from_slice(&self.buf);
+            let scan = self.scanner.scan(&text).map_err(|e| self.garbled(&e))?;
+            if let Scan::Complete(len) = scan {
+                if wanted {
+                    let (clock, options) = (self.clock(), self.args(&text));
+                    huge::set_options(&mut self.transaction.out, &options, clock);
+                }
+                self.scanner.reset();
+                self.buf.advance(len - header);
+                self.place.offset += (len - header) as u64;
+                return Ok(());
+            }
+            self.scanner.reset();
+            self.wait(spool, writer).await?;
+        }
+    }
+
+    fn garbled(&self, error: &RespError) -> Failure {
+        self.protocol(&error.to_string())
+    }
+
+    fn protocol(&self, what: &str) -> Failure {
+        let name = self.ctx.source.endpoint.authority();
+        let message = format!("The stream of {name} holds {what} behind offset {}.", self.place.offset);
+        Failure::new(ErrorKind::Protocol, &name, message)
+    }
+}
+
+/// What a command with two databases means to the one that is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Across {
+    /// It works within the database.
+    Stays,
+    /// It takes a key away.
+    Leaves,
+    /// It does not concern the database.
+    Elsewhere,
+}

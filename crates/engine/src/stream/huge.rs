@@ -1,0 +1,99 @@
+//! Commands that are too large to be collected: what is written before and behind their forwarded bytes.
+
+use tributary_resp::{parse_int, write};
+
+use super::command::Kind;
+use super::rewrite::{Clock, absolute, pexpireat, take_expiry};
+
+/// A command with more buffered bytes than this and no end in sight is forwarded as it arrives.
+pub(super) const HUGE: usize = 1 << 20;
+
+/// How a huge command is forwarded.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Replaces the bytes of the command before `from`.
+    pub head: Vec<u8>,
+    /// Where the bytes begin that are forwarded.
+    pub from: usize,
+    /// Arguments at the end that are collected and rewritten.
+    pub keep: usize,
+    /// Follows the forwarded bytes.
+    pub tail: Vec<u8>,
+    /// Commands that this makes.
+    pub commands: u32,
+}
+
+/// Plans for a command of which the first `args` are complete, ending at `end`, and the next one is under way.
+pub(super) fn plan(kind: Kind, args: &[&[u8]], argc: usize, end: usize, clock: Clock) -> Plan {
+    let as_it_is = Plan { commands: 1, ..Plan::default() };
+    let mut plan = Plan { from: end, commands: 1, ..Plan::default() };
+    match (kind, args) {
+        (Kind::SetEx { millis }, [_, key, time]) => {
+            let Some(at) = absolute(clock, time, millis) else { return as_it_is };
+            write::array_header(&mut plan.head, if clock.set_pxat { 5 } else { 3 });
+            write::bulk(&mut plan.head, b"SET");
+            write::bulk(&mut plan.head, key);
+            if clock.set_pxat {
+                write::bulk(&mut plan.tail, b"PXAT");
+                write::bulk_int(&mut plan.tail, at);
+            } else {
+                pexpireat(&mut plan.tail, key, at);
+                plan.commands = 2;
+            }
+            plan
+        }
+        (Kind::Restore, [_, key, time]) if argc == 4 || argc == 5 => {
+            // With at most REPLACE behind the payload, the time is relative; 0 is none.
+            let Some(at) = absolute(clock, time, true).filter(|_| parse_int(time) != Some(0)) else { return as_it_is };
+            write::array_header(&mut plan.head, argc + 1);
+            write::bulk(&mut plan.head, b"RESTORE");
+            write::bulk(&mut plan.head, key);
+            write::bulk_int(&mut plan.head, at);
+            write::bulk(&mut plan.tail, b"ABSTTL");
+            plan
+        }
+        (Kind::Set, [_, _]) if argc > 3 && clock.set_pxat => Plan { keep: argc - 3, ..as_it_is },
+        _ => as_it_is,
+    }
+}
+
+/// Appends the options of a huge SET, with its expiry made absolute. The number of arguments stays.
+pub(super) fn set_options(out: &mut Vec<u8>, options: &[&[u8]], clock: Clock) {
+    let Some((at, others)) = take_expiry(options, clock) else {
+        options.iter().for_each(|option| write::bulk(out, option));
+        return;
+    };
+    others.iter().for_each(|option| write::bulk(out, option));
+    write::bulk(out, b"PXAT");
+    write::bulk_int(out, at);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLOCK: Clock = Clock { source_now_ms: 5_000, set_pxat: true };
+
+    #[test]
+    fn a_huge_value_is_forwarded_between_a_new_head_and_tail() {
+        let plan = plan(Kind::SetEx { millis: false }, &[b"SETEX", b"k", b"2"], 4, 33, CLOCK);
+        assert_eq!(plan.head, b"*5\r\n$3\r\nSET\r\n$1\r\nk\r\n");
+        assert_eq!(plan.tail, b"$4\r\nPXAT\r\n$4\r\n7000\r\n");
+        assert_eq!((plan.from, plan.commands), (33, 1));
+    }
+
+    #[test]
+    fn what_has_no_expiry_is_forwarded_as_it_is() {
+        let as_it_is = Plan { commands: 1, ..Plan::default() };
+        assert_eq!(plan(Kind::Write, &[b"LPUSH", b"k"], 9, 20, CLOCK), as_it_is);
+        assert_eq!(plan(Kind::Set, &[b"SET", b"k"], 3, 20, CLOCK), as_it_is);
+        assert_eq!(plan(Kind::Restore, &[b"RESTORE", b"k", b"0"], 4, 20, CLOCK), as_it_is);
+    }
+
+    #[test]
+    fn options_behind_a_huge_value_keep_their_number() {
+        let mut out = Vec::new();
+        set_options(&mut out, &[b"NX", b"PX", b"10"], CLOCK);
+        assert_eq!(out, b"$2\r\nNX\r\n$4\r\nPXAT\r\n$4\r\n5010\r\n");
+    }
+}

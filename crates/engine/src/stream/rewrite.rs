@@ -1,0 +1,152 @@
+//! Relative expiries become absolute.
+//!
+//! Sources up to 6.2 send EXPIRE, SETEX, SET … EX and so on as the client wrote them, so a command that arrives late
+//! would expire late. Later sources send absolute times themselves (Redis 7.0, `rewriteClientCommandVector` in t_string.c).
+
+use tributary_resp::{parse_int, write};
+
+use super::command::Kind;
+
+/// What must be known to write an absolute time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    /// The source's clock, in Unix ms, when the command arrived.
+    pub source_now_ms: i64,
+    /// Whether the destination's SET knows PXAT.
+    pub set_pxat: bool,
+}
+
+/// Appends the command in its absolute form and gives the number of commands that were written;
+/// `None` when it is to be passed on as it is.
+pub(super) fn rewrite(out: &mut Vec<u8>, kind: Kind, args: &[&[u8]], clock: Clock) -> Option<u32> {
+    match (kind, args) {
+        (Kind::SetEx { millis }, [_, key, time, value]) => {
+            let at = absolute(clock, time, millis)?;
+            Some(set(out, clock, &[key, value], at))
+        }
+        (Kind::Expire { millis }, [_, key, time, options @ ..]) => {
+            let at = absolute(clock, time, millis)?;
+            write::array_header(out, 3 + options.len());
+            write::bulk(out, b"PEXPIREAT");
+            write::bulk(out, key);
+            write::bulk_int(out, at);
+            options.iter().for_each(|option| write::bulk(out, option));
+            Some(1)
+        }
+        (Kind::Set, [_, key, value, options @ ..]) => {
+            let (at, others) = take_expiry(options, clock)?;
+            let mut args = vec![*key, *value];
+            args.extend(others);
+            Some(set(out, clock, &args, at))
+        }
+        // The value that GETEX gives back is of no use here.
+        (Kind::GetEx, [_, key, options @ ..]) => {
+            let (at, _) = take_expiry(options, clock)?;
+            pexpireat(out, key, at);
+            Some(1)
+        }
+        (Kind::Restore, [_, key, time, payload, options @ ..]) => {
+            if options.iter().any(|option| option.eq_ignore_ascii_case(b"ABSTTL")) || parse_int(time)? == 0 {
+                return None;
+            }
+            let at = absolute(clock, time, true)?;
+            write::array_header(out, 5 + options.len());
+            write::bulk(out, b"RESTORE");
+            write::bulk(out, key);
+            write::bulk_int(out, at);
+            write::bulk(out, payload);
+            options.iter().for_each(|option| write::bulk(out, option));
+            write::bulk(out, b"ABSTTL");
+            Some(1)
+        }
+        _ => None,
+    }
+}
+
+/// `SET key value … PXAT at`, or SET and PEXPIREAT for a destination that does not know PXAT.
+fn set(out: &mut Vec<u8>, clock: Clock, args: &[&[u8]], at: i64) -> u32 {
+    let argc = 1 + args.len() + if clock.set_pxat { 2 } else { 0 };
+    write::array_header(out, argc);
+    write::bulk(out, b"SET");
+    args.iter().for_each(|arg| write::bulk(out, arg));
+    if clock.set_pxat {
+        write::bulk(out, b"PXAT");
+        write::bulk_int(out, at);
+        return 1;
+    }
+    if let Some(key) = args.first() {
+        pexpireat(out, key, at);
+    }
+    2
+}
+
+/// `PEXPIREAT key at`.
+pub(super) fn pexpireat(out: &mut Vec<u8>, key: &[u8], at: i64) {
+    write::array_header(out, 3);
+    write::bulk(out, b"PEXPIREAT");
+    write::bulk(out, key);
+    write::bulk_int(out, at);
+}
+
+/// Takes EX or PX and its time out of options, and makes the time absolute.
+pub(super) fn take_expiry<'a>(options: &[&'a [u8]], clock: Clock) -> Option<(i64, Vec<&'a [u8]>)> {
+    let at = options.iter().position(|o| o.eq_ignore_ascii_case(b"EX") || o.eq_ignore_ascii_case(b"PX"))?;
+    let (before, rest) = options.split_at(at);
+    let [unit, time, after @ ..] = rest else { return None };
+    let at = absolute(clock, time, unit.eq_ignore_ascii_case(b"PX"))?;
+    Some((at, before.iter().chain(after).copied().collect()))
+}
+
+/// The absolute time in Unix ms; `None` for a time that is no number, which the destination may judge itself.
+pub(super) fn absolute(clock: Clock, time: &[u8], millis: bool) -> Option<i64> {
+    let time = parse_int(time)?;
+    let time = if millis { time } else { time.checked_mul(1000)? };
+    time.checked_add(clock.source_now_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::kind;
+    use super::*;
+
+    fn rewritten(command: &str, set_pxat: bool) -> Option<String> {
+        let args: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
+        let mut out = Vec::new();
+        rewrite(&mut out, kind(args[0]), &args, Clock { source_now_ms: 1_000_000, set_pxat })?;
+        let text = String::from_utf8(out).unwrap();
+        Some(text.split("\r\n").filter(|l| !l.starts_with('$') && !l.is_empty()).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn relative_expiries_become_absolute() {
+        for (command, want) in [
+            ("SETEX k 10 v", "*5 SET k v PXAT 1010000"),
+            ("psetex k 10 v", "*5 SET k v PXAT 1000010"),
+            ("EXPIRE k 5", "*3 PEXPIREAT k 1005000"),
+            ("PEXPIRE k 5 NX", "*4 PEXPIREAT k 1000005 NX"),
+            ("SET k v NX EX 3 GET", "*7 SET k v NX GET PXAT 1003000"),
+            ("GETEX k PX 9", "*3 PEXPIREAT k 1000009"),
+            ("RESTORE k 7 payload REPLACE", "*6 RESTORE k 1000007 payload REPLACE ABSTTL"),
+        ] {
+            assert_eq!(rewritten(command, true).as_deref(), Some(want), "{command}");
+        }
+        assert_eq!(rewritten("SETEX k 10 v", false).as_deref(), Some("*3 SET k v *3 PEXPIREAT k 1010000"));
+    }
+
+    #[test]
+    fn what_is_absolute_or_has_no_expiry_is_passed_on_as_it_is() {
+        for command in [
+            "SET k v",
+            "SET k v PXAT 5",
+            "SET k v KEEPTTL",
+            "RESTORE k 0 p REPLACE",
+            "RESTORE k 7 p ABSTTL",
+            "GETEX k PERSIST",
+            "PEXPIREAT k 5",
+            "SETEX k x v",
+            "DEL k",
+        ] {
+            assert_eq!(rewritten(command, true), None, "{command}");
+        }
+    }
+}

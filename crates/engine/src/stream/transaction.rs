@@ -1,0 +1,127 @@
+//! Groups writes and the checkpoint into a transaction at the destination.
+
+use std::sync::Arc;
+
+use tributary_resp::write;
+
+use crate::Failure;
+use crate::checkpoint::{Checkpoint, Mark};
+use crate::writer::{Batch, Writer};
+
+/// A transaction with more than this is closed as soon as the source's own transactions allow.
+const FULL_BYTES: usize = 256 * 1024;
+const FULL_COMMANDS: u64 = 1024;
+/// Bytes of an open transaction after which what there is goes out, so that it is never collected whole.
+const PART_BYTES: usize = 512 * 1024;
+
+/// The transaction that is being filled.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    /// Key of the checkpoint.
+    key: String,
+    /// Database of the checkpoint.
+    home: u32,
+    pub out: Vec<u8>,
+    /// Replies to the commands in `out`.
+    replies: u32,
+    /// Commands, MULTI included, that went out in parts.
+    earlier: u64,
+    /// Commands of the stream in it.
+    commands: u64,
+    open: bool,
+    /// The database that the destination's connection has selected.
+    selected: u32,
+}
+
+impl Transaction {
+    pub(super) fn new(key: String, home: u32) -> Self {
+        Self { key, home, out: Vec::new(), replies: 0, earlier: 0, commands: 0, open: false, selected: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        !self.open
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.out.len() >= FULL_BYTES || self.commands >= FULL_COMMANDS
+    }
+
+    /// Prepares for a command that works in database `db`; the caller appends it to `out` and calls [`Self::added`].
+    pub(super) fn begin(&mut self, db: u32) {
+        if !self.open {
+            write::command(&mut self.out, &[b"MULTI"]);
+            self.replies += 1;
+            self.open = true;
+        }
+        self.select(db);
+    }
+
+    /// Counts `commands` that were appended to `out` for one command of the stream.
+    pub(super) fn added(&mut self, commands: u32) {
+        self.replies += commands;
+        self.commands += 1;
+    }
+
+    /// Counts a command of our own that was appended to `out`.
+    pub(super) fn added_own(&mut self) {
+        self.replies += 1;
+    }
+
+    /// Appends the removal of the checkpoint's key from database `db`, where a SWAPDB brought it.
+    pub(super) fn remove_key_from(&mut self, db: u32) {
+        self.select(db);
+        write::command(&mut self.out, &[b"DEL", self.key.as_bytes()]);
+        self.added_own();
+    }
+
+    fn select(&mut self, db: u32) {
+        if self.selected != db {
+            write::array_header(&mut self.out, 2);
+            write::bulk(&mut self.out, b"SELECT");
+            write::bulk_int(&mut self.out, i64::from(db));
+            self.replies += 1;
+            self.selected = db;
+        }
+    }
+
+    /// Sends what there is of an open transaction when it is large; the transaction stays open.
+    pub(super) async fn send_part(&mut self, writer: &mut Writer) -> Result<(), Failure> {
+        if self.out.len() < PART_BYTES {
+            return Ok(());
+        }
+        let replies = std::mem::take(&mut self.replies);
+        let bytes = Arc::new(std::mem::replace(&mut self.out, writer.buffer()));
+        let batch = Batch { bytes, replies, ..Batch::default() };
+        self.earlier += u64::from(replies);
+        writer.submit(batch).await
+    }
+
+    /// Appends the checkpoint, closes the transaction and sends it.
+    pub(super) async fn commit(&mut self, writer: &mut Writer, place: &Checkpoint) -> Result<(), Failure> {
+        if self.open {
+            self.select(self.home);
+            self.append_checkpoint(place);
+            write::command(&mut self.out, &[b"EXEC"]);
+            self.replies += 1;
+        } else {
+            self.select(self.home);
+            self.append_checkpoint(place);
+        }
+        let batch = Batch {
+            bytes: Arc::new(std::mem::replace(&mut self.out, writer.buffer())),
+            replies: std::mem::take(&mut self.replies),
+            earlier: std::mem::take(&mut self.earlier),
+            offset: place.offset,
+            commands: std::mem::take(&mut self.commands),
+            keys: 0,
+        };
+        self.open = false;
+        writer.submit(batch).await
+    }
+
+    fn append_checkpoint(&mut self, place: &Checkpoint) {
+        let mark = Mark::At(place.clone()).encode();
+        write::command(&mut self.out, &[b"SET", self.key.as_bytes(), mark.as_bytes()]);
+        self.replies += 1;
+    }
+}

@@ -1,0 +1,54 @@
+use tributary_resp::{Scan, Scanner};
+
+/// Most characters of a key that are shown.
+const SHOWN: usize = 80;
+
+/// Names the command at `index` among the commands in `bytes`: its name and its key.
+///
+/// The bytes may begin or end within a command that was too large to be collected.
+pub(super) fn describe(bytes: &[u8], index: u64) -> Option<String> {
+    let mut scanner = Scanner::default();
+    let mut at = 0;
+    for i in 0..=index {
+        let rest = bytes.get(at..)?;
+        match scanner.scan(rest).ok()? {
+            Scan::Complete(len) if i < index => at += len,
+            _ => return name(rest, &scanner),
+        }
+    }
+    None
+}
+
+fn name(command: &[u8], scanner: &Scanner) -> Option<String> {
+    let mut args = scanner.args().iter().filter_map(|range| command.get(range.clone()));
+    let name = String::from_utf8_lossy(args.next()?).to_uppercase();
+    Some(match args.next() {
+        Some(key) => format!("{name} {}", printable(key)),
+        None => name,
+    })
+}
+
+/// A key as text: what is not printable is escaped, and what is long is cut.
+pub(crate) fn printable(key: &[u8]) -> String {
+    let text = key.escape_ascii().to_string();
+    if text.len() > SHOWN {
+        format!("“{}…”", text.get(..SHOWN).unwrap_or_default())
+    } else {
+        format!("“{text}”")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_failing_command_is_named_with_its_key() {
+        let bytes = b"*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nset\r\n$2\r\nk\xff\r\n$1\r\nv\r\n*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$999\r\nabc";
+        assert_eq!(describe(bytes, 0).as_deref(), Some("MULTI"));
+        assert_eq!(describe(bytes, 1).as_deref(), Some("SET “k\\xff”"));
+        assert_eq!(describe(bytes, 2).as_deref(), Some("SET “x”"), "a command that is cut off still has a name");
+        assert_eq!(describe(bytes, 3), None);
+        assert_eq!(describe(b"not a command", 0), None);
+    }
+}
