@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use tributary_engine::Secret;
+pub use tributary_engine::Secret;
 
 use crate::definition::{Credential, Place};
 

@@ -1,0 +1,132 @@
+//! Real servers, a keyring that remembers, and waiting for a state.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tributary_console::Console;
+use tributary_console::credentials::{CredentialError, Keyring, Secret};
+use tributary_console::dto::{EndpointDraft, PasswordDraft, ReplicaDraft, ReplicaLive, SourceDraft};
+
+/// Generous: a busy machine is no failure.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A `redis-server` with a password, ended when dropped.
+pub struct Server {
+    child: Child,
+    pub port: u16,
+    pub password: String,
+    _folder: TempDir,
+}
+
+impl Server {
+    pub async fn start(password: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--save", "", "--repl-diskless-sync-delay", "0"])
+            .args(["--requirepass", password, "--dir"])
+            .arg(folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self { child, port, password: password.to_owned(), _folder: folder };
+        let up = async {
+            while server.try_connect().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, up).await.expect("redis-server answers");
+        server
+    }
+
+    async fn try_connect(&self) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
+        let url = format!("redis://:{}@127.0.0.1:{}/", self.password, self.port);
+        redis::Client::open(url)?.get_multiplexed_async_connection().await
+    }
+
+    pub async fn run(&self, command: &[&str]) -> redis::Value {
+        let mut connection = self.try_connect().await.unwrap();
+        let mut query = redis::cmd(command[0]);
+        query.arg(&command[1..]);
+        query.query_async(&mut connection).await.unwrap()
+    }
+
+    /// Waits until `command` answers `want`.
+    pub async fn answers(&self, command: &[&str], want: &str) {
+        let want = redis::Value::BulkString(want.into());
+        let met = async {
+            while self.run(command).await != want {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, met).await.unwrap_or_else(|_| panic!("{command:?} never answered {want:?}"));
+    }
+
+    pub fn draft(&self) -> EndpointDraft {
+        let password = PasswordDraft::Set { value: self.password.clone(), this_run_only: false };
+        EndpointDraft { host: "127.0.0.1".into(), port: self.port, tls: false, username: None, db: None, password }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Remembers what it is given.
+#[derive(Default, Clone)]
+pub struct RememberingKeyring(Arc<Mutex<HashMap<String, Secret>>>);
+
+impl RememberingKeyring {
+    pub fn accounts(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+impl Keyring for RememberingKeyring {
+    fn set(&self, account: &str, secret: &Secret) -> Result<(), CredentialError> {
+        self.0.lock().unwrap().insert(account.to_owned(), secret.clone());
+        Ok(())
+    }
+
+    fn get(&self, account: &str) -> Result<Option<Secret>, CredentialError> {
+        Ok(self.0.lock().unwrap().get(account).cloned())
+    }
+
+    fn delete(&self, account: &str) -> Result<(), CredentialError> {
+        self.0.lock().unwrap().remove(account);
+        Ok(())
+    }
+}
+
+pub async fn open(folder: &Path, keyring: &RememberingKeyring) -> Arc<Console> {
+    Console::open(folder, Box::new(keyring.clone())).await.unwrap()
+}
+
+pub fn replica(name: &str, source: &Server, destination: &Server) -> ReplicaDraft {
+    let source = SourceDraft { id: None, name: "origin".into(), endpoint: source.draft() };
+    ReplicaDraft { name: name.into(), destination: destination.draft(), sources: vec![source] }
+}
+
+/// Waits until the replica is as `met` wants it.
+pub async fn until(console: &Console, id: &str, met: impl Fn(&ReplicaLive) -> bool) -> ReplicaLive {
+    let mut live = console.live();
+    let found = live.wait_for(|replicas| replicas.iter().any(|replica| replica.id == id && met(replica)));
+    let last = console.live();
+    match tokio::time::timeout(DEADLINE, found).await {
+        Ok(replicas) => replicas.unwrap().iter().find(|replica| replica.id == id).unwrap().clone(),
+        Err(_) => {
+            let told = |live: &ReplicaLive| {
+                format!("{:?} {:?} {:#?} {:#?}", live.status, live.phase, live.failure, live.sources)
+            };
+            panic!("never came to be; last: {:?}", last.borrow().iter().map(told).collect::<Vec<_>>())
+        }
+    }
+}
