@@ -1,0 +1,74 @@
+/**
+ * What the window asks of the console. `commands.ts` implements it over the shell; in a plain
+ * browser a development mock does. Everything above speaks to this type only.
+ */
+
+import type { ApiError } from "./generated/ApiError";
+import type { CheckLine } from "./generated/CheckLine";
+import type { CloseDecision } from "./generated/CloseDecision";
+import type { CloseRequest } from "./generated/CloseRequest";
+import type { ConnectionReport } from "./generated/ConnectionReport";
+import type { EndpointDraft } from "./generated/EndpointDraft";
+import type { EndpointRole } from "./generated/EndpointRole";
+import type { EventView } from "./generated/EventView";
+import type { LiveBatch } from "./generated/LiveBatch";
+import type { ReplicaDefinition } from "./generated/ReplicaDefinition";
+import type { ReplicaDraft } from "./generated/ReplicaDraft";
+import type { Review } from "./generated/Review";
+import type { Series } from "./generated/Series";
+import type { SeriesRange } from "./generated/SeriesRange";
+import type { Settings } from "./generated/Settings";
+import type { StartupState } from "./generated/StartupState";
+
+/** Which stored password "keep" means. */
+export type TestTarget = {
+  role: EndpointRole;
+  replicaId: string | null;
+  sourceId: string | null;
+};
+
+export type Backend = {
+  startup(): Promise<StartupState>;
+  /** Calls back at most four times a second, for as long as the window lives. */
+  subscribe(onBatch: (batch: LiveBatch) => void): Promise<void>;
+  onCloseRequested(ask: (request: CloseRequest) => void): Promise<void>;
+  closeDecision(decision: CloseDecision, remember: boolean): Promise<void>;
+
+  parseUrl(url: string): Promise<EndpointDraft>;
+  testConnection(
+    endpoint: EndpointDraft,
+    target: TestTarget,
+    onLine: (line: CheckLine) => void,
+  ): Promise<ConnectionReport>;
+
+  reviewDraft(draft: ReplicaDraft, replicaId: string | null): Promise<Review>;
+  review(id: string): Promise<Review>;
+  createReplica(draft: ReplicaDraft): Promise<ReplicaDefinition>;
+  updateReplica(id: string, draft: ReplicaDraft): Promise<ReplicaDefinition>;
+  deleteReplica(id: string): Promise<void>;
+
+  startReplica(id: string, confirmName: string | null): Promise<void>;
+  stopReplica(id: string): Promise<void>;
+  restartReplica(id: string, confirmName: string | null): Promise<void>;
+  resumeAll(accept: boolean): Promise<void>;
+
+  events(id: string, limit: number): Promise<EventView[]>;
+  history(id: string, sourceId: string | null, range: SeriesRange): Promise<Series>;
+
+  getSettings(): Promise<Settings>;
+  saveSettings(settings: Settings): Promise<void>;
+
+  startDemo(): Promise<ReplicaDefinition>;
+  stopDemo(): Promise<void>;
+};
+
+/** What a rejection carries, whatever was thrown. */
+export function toApiError(thrown: unknown): ApiError {
+  if (isApiError(thrown)) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return { code: "internal", message, hint: null, field: null };
+}
+
+function isApiError(value: unknown): value is ApiError {
+  return typeof value === "object" && value !== null && "code" in value && "message" in value;
+}

@@ -1,0 +1,54 @@
+/** The seam to the shell: the only file that imports `@tauri-apps/*`. */
+
+import { Channel, invoke } from "@tauri-apps/api/core";
+import { listen } from "@tauri-apps/api/event";
+import type { Backend } from "./backend";
+import type { CheckLine } from "./generated/CheckLine";
+import type { CloseRequest } from "./generated/CloseRequest";
+import type { LiveBatch } from "./generated/LiveBatch";
+
+/** Whether the page runs inside Tributary's window. */
+export function inWindow(): boolean {
+  return "__TAURI_INTERNALS__" in globalThis;
+}
+
+function channel<T>(onMessage: (message: T) => void): Channel<T> {
+  const opened = new Channel<T>();
+  opened.onmessage = onMessage;
+  return opened;
+}
+
+export const commands: Backend = {
+  startup: () => invoke("startup"),
+  subscribe: (onBatch) => invoke("subscribe", { channel: channel<LiveBatch>(onBatch) }),
+  onCloseRequested: async (ask) => {
+    await listen<CloseRequest>("close-requested", (event) => {
+      ask(event.payload);
+    });
+  },
+  closeDecision: (decision, remember) => invoke("close_decision", { decision, remember }),
+
+  parseUrl: (url) => invoke("parse_url", { url }),
+  testConnection: (endpoint, target, onLine) =>
+    invoke("test_connection", { endpoint, ...target, channel: channel<CheckLine>(onLine) }),
+
+  reviewDraft: (draft, replicaId) => invoke("review_draft", { draft, replicaId }),
+  review: (id) => invoke("review", { id }),
+  createReplica: (draft) => invoke("create_replica", { draft }),
+  updateReplica: (id, draft) => invoke("update_replica", { id, draft }),
+  deleteReplica: (id) => invoke("delete_replica", { id }),
+
+  startReplica: (id, confirmName) => invoke("start_replica", { id, confirmName }),
+  stopReplica: (id) => invoke("stop_replica", { id }),
+  restartReplica: (id, confirmName) => invoke("restart_replica", { id, confirmName }),
+  resumeAll: (accept) => invoke("resume_all", { accept }),
+
+  events: (id, limit) => invoke("events", { id, limit }),
+  history: (id, sourceId, range) => invoke("history", { id, sourceId, range }),
+
+  getSettings: () => invoke("get_settings"),
+  saveSettings: (settings) => invoke("save_settings", { settings }),
+
+  startDemo: () => invoke("start_demo"),
+  stopDemo: () => invoke("stop_demo"),
+};

@@ -1,0 +1,355 @@
+/**
+ * A backend for a plain browser (`npm run dev`): `?scenario=empty|mixed|many|keyring|resume|close`.
+ * The production bundle does not hold it.
+ */
+
+import type { Backend } from "../backend";
+import type { ApiError } from "../generated/ApiError";
+import type { EndpointDraft } from "../generated/EndpointDraft";
+import type { EventView } from "../generated/EventView";
+import type { LiveBatch } from "../generated/LiveBatch";
+import type { ReplicaDefinition } from "../generated/ReplicaDefinition";
+import type { ReplicaDraft } from "../generated/ReplicaDraft";
+import type { Review } from "../generated/Review";
+import type { Settings } from "../generated/Settings";
+import type { StartupState } from "../generated/StartupState";
+import type { Theme } from "../generated/Theme";
+import { SERVER, definition, endpoint, failure, type Script } from "./fixtures";
+import { aggregate, series, simulate } from "./simulate";
+
+const STOPPED: Script = { status: "stopped", phase: "stopped" };
+const SYNCED: Script = { status: "synced", phase: "synced" };
+
+export function createMock(query: URLSearchParams): Backend {
+  return new Mock(query.get("scenario") ?? "mixed", (query.get("theme") ?? "system") as Theme)
+    .backend;
+}
+
+class Mock {
+  private definitions: ReplicaDefinition[] = [];
+  private readonly scripts = new Map<string, Script>();
+  private readonly events: EventView[] = [];
+  private fresh: EventView[] = [];
+  private settings: Settings;
+
+  constructor(
+    private readonly scenario: string,
+    theme: Theme,
+  ) {
+    this.settings = { theme, onClose: "ask", notifications: true };
+    if (scenario !== "empty") this.populate();
+  }
+
+  readonly backend: Backend = {
+    startup: () => Promise.resolve(this.startup()),
+    subscribe: (onBatch) => {
+      const push = (): void => {
+        onBatch(this.batch(Date.now()));
+      };
+      push();
+      setInterval(push, 250);
+      return Promise.resolve();
+    },
+    onCloseRequested: (ask) => {
+      if (this.scenario === "close") setTimeout(ask, 300, { running: 3 });
+      return Promise.resolve();
+    },
+    closeDecision: () => Promise.resolve(),
+    parseUrl: (url) => parse(url),
+    testConnection: async (_, target, onLine) => {
+      const lines = [
+        ["Server", "Redis 7.0.15, standalone"],
+        ["Role", "primary"],
+        ["Keys", "4,112,930 in db 0, 12 in db 3"],
+        ["Memory", "6.2 GB of 16.0 GB"],
+      ] as const;
+      for (const [what, found] of lines) {
+        onLine({ what, found, verdict: "ok", hint: null });
+        await pause(180);
+      }
+      if (target.role === "source") {
+        onLine({
+          what: "Replication",
+          found: "The user default may not run PSYNC.",
+          verdict: "problem",
+          hint: "Grant it: ACL SETUSER default +psync +replconf.",
+        });
+      }
+      return {
+        reachable: true,
+        facts: SERVER,
+        role: "master",
+        mayPsync: false,
+        keysByDb: [{ db: 0, keys: 4_112_930 }],
+        failure: null,
+      };
+    },
+    reviewDraft: async (draft) => {
+      await pause(200);
+      if (draft.destination.host === "down") throw refusal("unreachable", "destination.host");
+      return reviewOf(
+        draft.name,
+        draft.destination.host,
+        draft.sources.map((s) => s.name),
+      );
+    },
+    review: async (id) => {
+      await pause(200);
+      const found = this.find(id);
+      return reviewOf(
+        found.name,
+        "10.0.3.7:6379",
+        found.sources.map((s) => s.name),
+      );
+    },
+    createReplica: (draft) => Promise.resolve(this.add(draft)),
+    updateReplica: (id, draft) => {
+      this.definitions = this.definitions.filter((other) => other.id !== id);
+      return Promise.resolve(this.add(draft, id));
+    },
+    deleteReplica: (id) => {
+      this.definitions = this.definitions.filter((other) => other.id !== id);
+      return Promise.resolve();
+    },
+    startReplica: async (id, confirmName) => {
+      await pause(200);
+      if (confirmName === null && this.find(id).name === "carts") {
+        throw refusal("confirmation_needed", null);
+      }
+      this.load(id);
+    },
+    stopReplica: async (id) => {
+      await pause(200);
+      for (const source of this.find(id).sources) this.scripts.set(source.id, STOPPED);
+      this.say(id, "info", "Stopped. The place is kept.");
+    },
+    restartReplica: async (id) => {
+      await pause(200);
+      this.load(id);
+    },
+    resumeAll: () => Promise.resolve(),
+    events: (id) => Promise.resolve(this.events.filter((event) => event.replicaId === id)),
+    history: (id, _, range) => Promise.resolve(series(range, Date.now(), id === "carts")),
+    getSettings: () => Promise.resolve(this.settings),
+    saveSettings: (settings) => {
+      this.settings = settings;
+      return Promise.resolve();
+    },
+    startDemo: async () => {
+      await pause(600);
+      const demo = { ...definition("demo", 1), name: "Demo", demo: true };
+      demo.sources[0] = { id: "demo-0", name: "source", endpoint: endpoint("127.0.0.1", 40123) };
+      this.definitions.push(demo);
+      this.load("demo");
+      return demo;
+    },
+    stopDemo: () => {
+      this.definitions = this.definitions.filter((other) => !other.demo);
+      return Promise.resolve();
+    },
+  };
+
+  private populate(): void {
+    const now = Date.now();
+    const many = this.scenario === "many";
+    const sessions = definition("sessions-eu", many ? 32 : 3);
+    const catalogue = definition("catalogue", 2);
+    const carts = definition("carts", 1);
+    const search = definition("search-index", 2);
+    this.definitions = [sessions, catalogue, carts, search];
+    for (const source of sessions.sources) this.scripts.set(source.id, SYNCED);
+    for (const source of catalogue.sources) this.loadSource(source.id, 43);
+    this.scripts.set("carts-0", {
+      ...STOPPED,
+      failure: failure("wrong_password", "redis-0.carts.internal:6379", now - 320_000),
+    });
+    this.scripts.set("search-index-0", SYNCED);
+    this.scripts.set("search-index-1", {
+      status: "syncing",
+      phase: "retrying",
+      retry: { attempt: 4, nextAt: now + 25_000 },
+      failure: failure("unreachable", "redis-1.search-index.internal:6380", now - 42_000),
+    });
+    for (const name of ["sessions-eu", "catalogue", "search-index"]) {
+      this.say(name, "info", "Started.");
+      this.say(name, "info", "Asks for a full snapshot: the destination was empty.");
+      this.say(name, "info", "Snapshot loaded: 1,950,000 keys in 48 s.");
+    }
+    const hint = "See whether the server runs and whether a firewall stands in the way.";
+    this.say("search-index", "warning", "The connection was lost: reset by the source.", hint);
+    this.say(
+      "carts",
+      "error",
+      "redis-0.carts.internal:6379 refused the password for user default.",
+      "Enter the current password under Edit, then start again.",
+    );
+  }
+
+  private startup(): StartupState {
+    const bad = this.scenario === "keyring";
+    return {
+      settings: this.settings,
+      definitions: this.definitions,
+      resumable: this.scenario === "resume" ? ["sessions-eu", "catalogue"] : [],
+      keyring: {
+        ok: !bad,
+        message: bad ? "No keyring answers on this desktop." : null,
+        hint: bad ? "Install gnome-keyring or KWallet and log in again." : null,
+      },
+      demoAvailable: true,
+      demoProblem: null,
+      version: "0.1.0",
+    };
+  }
+
+  private batch(at: number): LiveBatch {
+    const events = this.fresh;
+    this.fresh = [];
+    const replicas = this.definitions.map((replica) => {
+      const sources = replica.sources.map((source, index) => {
+        const script = this.scripts.get(source.id) ?? STOPPED;
+        return simulate(source, script, at, index);
+      });
+      return aggregate(replica, sources, at);
+    });
+    return { at, replicas, events };
+  }
+
+  private load(id: string): void {
+    for (const source of this.find(id).sources) this.loadSource(source.id, 0);
+    this.say(id, "info", "Started from the beginning.");
+  }
+
+  private loadSource(id: string, from: number): void {
+    const script: Script = { status: "syncing", phase: "loading", progress: from };
+    this.scripts.set(id, script);
+    const step = setInterval(() => {
+      if (this.scripts.get(id) !== script) {
+        clearInterval(step);
+        return;
+      }
+      script.progress = (script.progress ?? 0) + (from === 0 ? 2 : 0.2);
+      if (script.progress >= 100) this.scripts.set(id, SYNCED);
+    }, 250);
+  }
+
+  private say(
+    replicaId: string,
+    severity: EventView["severity"],
+    message: string,
+    hint?: string,
+  ): void {
+    const event: EventView = {
+      id: this.events.length + 1,
+      replicaId,
+      sourceId: null,
+      sourceName: this.find(replicaId).sources[0]?.name ?? null,
+      at: Date.now() - Math.max(0, 90 - this.events.length * 7) * 1000,
+      severity,
+      message,
+      hint: hint ?? null,
+    };
+    this.events.push(event);
+    this.fresh.push(event);
+  }
+
+  private add(draft: ReplicaDraft, id = draft.name): ReplicaDefinition {
+    const view = (of: EndpointDraft) => endpoint(of.host, of.port, of.db);
+    const added: ReplicaDefinition = {
+      id,
+      name: draft.name,
+      destination: view(draft.destination),
+      sources: draft.sources.map((source, index) => ({
+        id: source.id ?? `${id}-${index}`,
+        name: source.name,
+        endpoint: view(source.endpoint),
+      })),
+      intent: "stopped",
+      demo: false,
+      createdAt: Date.now(),
+    };
+    this.definitions.push(added);
+    return added;
+  }
+
+  private find(id: string): ReplicaDefinition {
+    const found = this.definitions.find((replica) => replica.id === id);
+    if (!found) throw new Error(`no replica ${id} in the mock`);
+    return found;
+  }
+}
+
+function reviewOf(name: string, destination: string, sources: string[]): Review {
+  const empty = destination.startsWith("empty");
+  const keys = empty ? 0 : 4_112_930;
+  return {
+    destination,
+    confirmName: name,
+    keys,
+    usedMemory: empty ? 0 : 2_100_000_000,
+    databases: empty
+      ? []
+      : [
+          { db: 0, keys: 4_112_918 },
+          { db: 3, keys: 12 },
+        ],
+    deletesEverything: true,
+    functions: empty ? 0 : 2,
+    needsTyping: !empty,
+    resumable: false,
+    sentence: empty
+      ? `${destination} is empty. Nothing is deleted; ${sources.length} sources are loaded.`
+      : `This deletes 4,112,930 keys (2.1 GB) at ${destination}, then loads ${sources.length} sources.`,
+    sources: sources.map((source, index) => ({
+      name: source,
+      url: `redis://${source}.internal:6379`,
+      keys: index === 1 ? null : 1_950_000,
+      failure: index === 1 ? failure("unreachable", `${source}.internal:6379`, Date.now()) : null,
+    })),
+    warnings: [
+      "The destination evicts keys (maxmemory-policy allkeys-lru): its data will diverge.",
+    ],
+    refusal: null,
+  };
+}
+
+function refusal(code: string, field: string | null): ApiError {
+  return code === "unreachable"
+    ? {
+        code,
+        message: "down:6379 does not answer: connection refused.",
+        hint: "See whether the server runs and whether a firewall stands in the way.",
+        field,
+      }
+    : { code, message: "The destination holds 4,112,930 keys.", hint: null, field };
+}
+
+function parse(text: string): Promise<EndpointDraft> {
+  const url = URL.parse(text);
+  if (!url || !/^rediss?:$/.test(url.protocol)) {
+    const error: ApiError = {
+      code: "invalid",
+      message: "A URL starts with redis:// or rediss:// and names a host.",
+      hint: null,
+      field: "url",
+    };
+    // The shell rejects with plain objects too.
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+    return Promise.reject(error);
+  }
+  const db = url.pathname.slice(1);
+  return Promise.resolve({
+    host: url.hostname,
+    port: Number(url.port || 6379),
+    tls: url.protocol === "rediss:",
+    username: decodeURIComponent(url.username) || null,
+    db: db === "" ? null : Number(db),
+    password: url.password
+      ? { kind: "set", value: decodeURIComponent(url.password), thisRunOnly: false }
+      : { kind: "none" },
+  });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,101 @@
+/** What the buttons of a replica page do. */
+
+import { toApiError } from "$lib/api/backend";
+import type { ApiError } from "$lib/api/generated/ApiError";
+import type { Review } from "$lib/api/generated/Review";
+import type { AppState } from "$lib/stores/app.svelte";
+
+export type Panel = "none" | "start" | "restart" | "delete";
+
+export class ReplicaActions {
+  panel: Panel = $state("none");
+  review: Review | null = $state.raw(null);
+  confirmName = $state("");
+  /** The command under way, so that it is not given twice. */
+  busy: "start" | "stop" | "restart" | "delete" | null = $state(null);
+  /** Why the last command was refused. */
+  failure: ApiError | null = $state.raw(null);
+
+  constructor(
+    private readonly app: AppState,
+    private readonly id: string,
+  ) {}
+
+  /** Goes on from the checkpoint; a destination that must be emptied first is asked about. */
+  async start(): Promise<void> {
+    await this.run("start", () => this.app.backend.startReplica(this.id, null));
+    if (this.failure?.code !== "confirmation_needed") return;
+    this.failure = null;
+    await this.ask("start");
+  }
+
+  async stop(): Promise<void> {
+    await this.run("stop", () => this.app.backend.stopReplica(this.id));
+  }
+
+  /** Opens the panel that says what a start from the beginning deletes. */
+  async ask(panel: "start" | "restart"): Promise<void> {
+    this.panel = panel;
+    this.review = null;
+    this.confirmName = "";
+    this.failure = null;
+    try {
+      this.review = await this.app.backend.review(this.id);
+    } catch (thrown) {
+      this.failure = toApiError(thrown);
+    }
+  }
+
+  get confirmed(): boolean {
+    if (!this.review || this.review.refusal !== null) return false;
+    return !this.review.needsTyping || this.confirmName.trim() === this.review.confirmName;
+  }
+
+  async confirm(): Promise<void> {
+    if (!this.confirmed || (this.panel !== "start" && this.panel !== "restart")) return;
+    const name = this.review?.needsTyping ? this.confirmName.trim() : null;
+    const { backend } = this.app;
+    const done =
+      this.panel === "restart"
+        ? await this.run("restart", () => backend.restartReplica(this.id, name))
+        : await this.run("start", () => backend.startReplica(this.id, name));
+    if (done) this.close();
+  }
+
+  askDelete(): void {
+    this.failure = null;
+    this.panel = "delete";
+  }
+
+  async delete(running: boolean): Promise<void> {
+    const done = await this.run("delete", async () => {
+      if (running) await this.app.backend.stopReplica(this.id);
+      await this.app.backend.deleteReplica(this.id);
+    });
+    if (done) this.app.forget(this.id);
+  }
+
+  close(): void {
+    this.panel = "none";
+    this.review = null;
+    this.confirmName = "";
+  }
+
+  private async run(
+    what: NonNullable<ReplicaActions["busy"]>,
+    command: () => Promise<void>,
+  ): Promise<boolean> {
+    if (this.busy) return false;
+    this.busy = what;
+    this.failure = null;
+    try {
+      await command();
+      return true;
+    } catch (thrown) {
+      this.failure = toApiError(thrown);
+      return false;
+    } finally {
+      this.busy = null;
+    }
+  }
+}
