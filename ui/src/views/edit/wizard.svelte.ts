@@ -58,8 +58,7 @@ export class Wizard {
 
   /** The user changes a field: what the backend said of it is out of date. */
   change(field: string): void {
-    const { [field]: _gone, ...others } = this.refused;
-    this.refused = others;
+    this.refused = without(this.refused, (name) => name === field);
     this.failure = null;
   }
 
@@ -72,10 +71,9 @@ export class Wizard {
   /** Positions shift, so what was said about sources is forgotten with it. */
   removeSource(key: number): void {
     this.form.removeSource(key);
-    const keep = <T>(record: Record<string, T>): Record<string, T> =>
-      Object.fromEntries(Object.entries(record).filter(([field]) => !field.startsWith("sources")));
-    this.touched = keep(this.touched);
-    this.refused = keep(this.refused);
+    const ofSources = (name: string): boolean => name.startsWith("sources");
+    this.touched = without(this.touched, ofSources);
+    this.refused = without(this.refused, ofSources);
     if (this.open === key) this.open = this.form.sources[0]?.key ?? null;
   }
 
@@ -181,4 +179,8 @@ export class Wizard {
 
 export function stepOf(field: string): Step {
   return field.startsWith("sources") ? "sources" : "destination";
+}
+
+function without<T>(record: Record<string, T>, gone: (name: string) => boolean): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).filter(([name]) => !gone(name)));
 }

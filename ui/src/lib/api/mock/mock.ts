@@ -333,8 +333,6 @@ function parse(text: string): Promise<EndpointDraft> {
       hint: null,
       field: "url",
     };
-    // The shell rejects with plain objects too.
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
     return Promise.reject(error);
   }
   const db = url.pathname.slice(1);
