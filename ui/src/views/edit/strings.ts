@@ -55,5 +55,6 @@ export const edit = {
   create: "Create without starting",
   save: "Save",
   saveAndStart: "Save and start",
+  runningNote: "It is running: names can be changed now. Stop it to change an endpoint.",
   reviewAgain: "Read again",
 };

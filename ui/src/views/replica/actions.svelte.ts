@@ -67,11 +67,8 @@ export class ReplicaActions {
     this.panel = "delete";
   }
 
-  async delete(running: boolean): Promise<void> {
-    const done = await this.run("delete", async () => {
-      if (running) await this.app.backend.stopReplica(this.id);
-      await this.app.backend.deleteReplica(this.id);
-    });
+  async delete(): Promise<void> {
+    const done = await this.run("delete", () => this.app.backend.deleteReplica(this.id));
     if (done) this.app.forget(this.id);
   }
 

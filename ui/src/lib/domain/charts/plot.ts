@@ -63,7 +63,7 @@ export function makePlot(host: HTMLElement, options: PlotOptions): uPlot {
     {
       width: options.width,
       height: options.height,
-      padding: [8, options.lines.some((line) => line.side === "right") ? 0 : 8, 0, 0],
+      padding: [8, options.lines.some((line) => line.side === "right") ? 0 : 24, 0, 0],
       legend: { show: false },
       cursor: {
         sync: { key: SYNC, setSeries: false },
@@ -82,7 +82,8 @@ export function makePlot(host: HTMLElement, options: PlotOptions): uPlot {
           gap: 4,
           grid: { show: false },
           ticks: { ...grid, size: 4 },
-          values: (_, splits) => splits.map(timeLabel(options.span())),
+          space: 72,
+          values: (_, splits, __, ___, increment) => splits.map(timeLabel(increment)),
         },
         ...options.lines.map(axis),
       ],
@@ -148,12 +149,13 @@ function decades(_: uPlot, splits: number[]): (number | null)[] {
   return splits.map((split) => (Math.abs(Math.log10(split) % 1) < 1e-6 ? split : null));
 }
 
-function timeLabel([from, to]: [number, number]): (split: number) => string {
+/** Seconds only where the ticks are closer than a minute. */
+function timeLabel(increment: number): (split: number) => string {
   const format = new Intl.DateTimeFormat(FALLBACK, {
     hour: "2-digit",
     minute: "2-digit",
     hourCycle: "h23",
-    ...(to - from <= 120 ? { second: "2-digit" } : {}),
+    ...(increment < 60 ? { second: "2-digit" } : {}),
   });
   return (split) => format.format(split * 1000);
 }
