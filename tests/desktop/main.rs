@@ -1,0 +1,157 @@
+//! The real window, a real Secret Service and real servers: what a user does, from the first click to the last.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+mod server;
+mod window;
+
+use std::path::Path;
+
+use server::Server;
+use window::Window;
+
+const SOURCE_PASSWORD: &str = "spring-water-4711";
+const DESTINATION_PASSWORD: &str = "river-mouth-0815";
+
+/// Goes from the first step of the form to the review.
+async fn define(window: &Window, name: &str, source: &Server, source_password: &str, destination: &Server) {
+    window.click("new-replica").await;
+    window.fill("name", name).await;
+    window.fill("destination.host", "127.0.0.1").await;
+    window.fill("destination.port", &destination.port.to_string()).await;
+    window.fill("destination.password", destination.password).await;
+    window.shot("create-destination").await;
+    window.click("next").await;
+    window.fill("sources[0].name", "spring").await;
+    window.fill("sources[0].host", "127.0.0.1").await;
+    window.fill("sources[0].port", &source.port.to_string()).await;
+    window.fill("sources[0].password", source_password).await;
+}
+
+/// Whether any file under `folder` holds `needle`; the paths of those that do.
+fn search(folder: &Path, needle: &str) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            found.append(&mut search(&entry.path(), needle));
+        } else if kind.is_file() {
+            let bytes = std::fs::read(entry.path()).unwrap();
+            if bytes.windows(needle.len()).any(|window| window == needle.as_bytes()) {
+                found.push(entry.path());
+            }
+        }
+    }
+    found
+}
+
+/// The ID of the replica and of its source, from the checkpoint's name at the destination.
+async fn ids(destination: &Server) -> (String, String) {
+    let names: Vec<String> =
+        redis::from_redis_value(destination.run(&["KEYS", "tributary:checkpoint:*"]).await).unwrap();
+    assert_eq!(names.len(), 1, "{names:?}");
+    let mut parts = names[0].split(':').skip(2).map(str::to_owned);
+    (parts.next().unwrap(), parts.next().unwrap())
+}
+
+fn in_secret_service(account: &str) -> String {
+    keyring::Entry::new("tributary", account).unwrap().get_password().unwrap()
+}
+
+#[tokio::test]
+async fn a_replica_is_made_started_watched_stopped_and_restarted_in_the_window() {
+    let (source, destination) = (Server::start(SOURCE_PASSWORD).await, Server::start(DESTINATION_PASSWORD).await);
+    for n in 0..1_000 {
+        source.run(&["SET", &format!("key:{n}"), "value"]).await;
+    }
+    destination.run(&["SET", "left-over", "1"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let window = Window::open(folder.path()).await;
+    window.find("empty-overview").await;
+    window.shot("overview-empty").await;
+
+    define(&window, "delta", &source, SOURCE_PASSWORD, &destination).await;
+    window.click("test-connection").await;
+    window.until("check-line", |line| line.contains("accepts the connection")).await;
+    window.until("edit-view", |form| form.contains("may replicate") && form.contains("1000 in 1 database")).await;
+    window.shot("create-source").await;
+    window.click("next").await;
+    window.until("review-sentence", |text| text.contains("deletes 1 key ") && text.contains("loads 1 source")).await;
+    window.shot("create-review").await;
+    window.fill("review-confirm-name", "delta").await;
+    window.click("create-and-start").await;
+
+    window.until("status-badge", |badge| badge.contains("Synced")).await;
+    assert_eq!(destination.run(&["EXISTS", "left-over"]).await, redis::Value::Int(0));
+    destination.holds("key:999", "value").await;
+    source.run(&["SET", "written", "while synced"]).await;
+    destination.holds("written", "while synced").await;
+    window.until("lag", |lag| lag.ends_with(" ms")).await;
+    window.until("last-command", |time| time.contains(':')).await;
+    window.until("server", |server| server.starts_with("Redis ")).await;
+    window.shot("replica-synced-small").await;
+
+    let (replica, origin) = ids(&destination).await;
+    assert_eq!(in_secret_service(&format!("{replica}/destination")), DESTINATION_PASSWORD);
+    assert_eq!(in_secret_service(&format!("{replica}/{origin}")), SOURCE_PASSWORD);
+
+    window.click("stop").await;
+    window.until("status-badge", |badge| badge.to_lowercase().contains("stopped")).await;
+    source.run(&["SET", "written", "while stopped"]).await;
+    window.click("start").await;
+    window.until("status-badge", |badge| badge.contains("Synced")).await;
+    destination.holds("written", "while stopped").await;
+
+    destination.run(&["SET", "drift", "1"]).await;
+    window.click("restart").await;
+    window.until("review-sentence", |text| text.contains("deletes 1,002 keys ")).await;
+    window.shot("restart-confirm").await;
+    window.fill("review-confirm-name", "delta").await;
+    window.click("confirm-restart").await;
+    destination.holds("written", "while stopped").await;
+    window.until("status-badge", |badge| badge.contains("Synced")).await;
+    assert_eq!(destination.run(&["EXISTS", "drift"]).await, redis::Value::Int(0));
+    window.until("events", |log| log.contains("Restarted by the user")).await;
+
+    window.close().await;
+    for password in [SOURCE_PASSWORD, DESTINATION_PASSWORD] {
+        assert!(search(folder.path(), password).is_empty(), "{:?}", search(folder.path(), password));
+        let home = std::env::var_os("HOME").unwrap();
+        assert!(search(Path::new(&home), password).is_empty(), "{:?}", search(Path::new(&home), password));
+    }
+    assert!(!search(folder.path(), "127.0.0.1").is_empty(), "the search finds what is there");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_shown_with_what_to_do() {
+    let (source, destination) = (Server::start(SOURCE_PASSWORD).await, Server::start(DESTINATION_PASSWORD).await);
+    let folder = tempfile::tempdir().unwrap();
+    let window = Window::open(folder.path()).await;
+    define(&window, "estuary", &source, "salt-water", &destination).await;
+    window.click("test-connection").await;
+    window.until("edit-view", |form| form.contains("Check the user name and the password")).await;
+    window.shot("create-wrong-password").await;
+    window.click("next").await;
+    window.find("review-warning").await;
+    window.click("create-and-start").await;
+    window.until("status-badge", |badge| badge.to_lowercase().contains("stopped")).await;
+    window.until("failure-message", |message| message.contains(&source.port.to_string())).await;
+    window.until("failure-hint", |hint| hint.starts_with("Check the user name and the password")).await;
+    window.shot("replica-wrong-password").await;
+    window.close().await;
+}
+
+#[tokio::test]
+async fn the_demo_comes_into_step_in_the_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let window = Window::open(folder.path()).await;
+    window.click("try-demo").await;
+    window.until("status-badge", |badge| badge.contains("Synced")).await;
+    window.until("lag", |lag| lag.ends_with(" ms")).await;
+    window.until("writes-per-sec", |rate| rate.chars().any(|digit| ('1'..='9').contains(&digit))).await;
+    window.shot("demo-synced").await;
+    window.click("end-demo").await;
+    window.find("empty-overview").await;
+    window.close().await;
+}

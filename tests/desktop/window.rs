@@ -1,0 +1,172 @@
+//! The real window, driven over WebDriver.
+
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fantoccini::elements::Element;
+use fantoccini::key::Key;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::json;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Generous: a busy machine is no failure.
+const DEADLINE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
+
+/// The app is a single instance for each session bus: one window at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// An open window and the driver behind it.
+pub struct Window {
+    client: Client,
+    driver: Driver,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// The WebDriver server; ends with its app when dropped.
+struct Driver(Child);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // The group, for the app is the driver's child: killed alone, the driver would leave it behind.
+        let group = format!("-{}", self.0.id());
+        Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// The app that `cargo build` made, beside this test.
+fn app() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let app = test.parent().and_then(Path::parent).unwrap().join("tributary-desktop");
+    assert!(app.is_file(), "{} is not there: run cargo build first", app.display());
+    app
+}
+
+impl Window {
+    /// Opens the app on the data in `folder`.
+    pub async fn open(folder: &Path) -> Self {
+        for needed in ["DISPLAY", "DBUS_SESSION_BUS_ADDRESS"] {
+            assert!(std::env::var_os(needed).is_some(), "{needed} is not set: run scripts/desktop-test.sh");
+        }
+        let turn = ONE_AT_A_TIME.lock().await;
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let driver = Command::new("WebKitWebDriver")
+            .args(["--host=127.0.0.1", &format!("--port={port}")])
+            .env("TRIBUTARY_DATA_DIR", folder)
+            .env("TAURI_WEBVIEW_AUTOMATION", "true")
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .expect("WebKitWebDriver is installed (webkit2gtk-driver)");
+        let driver = Driver(driver);
+        let options = json!({ "binary": app(), "args": [] });
+        let capabilities = [("webkitgtk:browserOptions".to_owned(), options)].into_iter().collect();
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(capabilities);
+        let url = format!("http://127.0.0.1:{port}");
+        let started = Instant::now();
+        let client = loop {
+            match tokio::time::timeout(DEADLINE, builder.connect(&url)).await.expect("the driver answers") {
+                Ok(client) => break client,
+                Err(error) => assert!(started.elapsed() < DEADLINE, "no session: {error}"),
+            }
+            tokio::time::sleep(POLL).await;
+        };
+        Self { client, driver, _turn: turn }
+    }
+
+    /// Closes the session, which ends the app.
+    pub async fn close(self) {
+        self.client.close().await.unwrap();
+        drop(self.driver);
+    }
+
+    /// Waits for the element with this test ID.
+    pub async fn find(&self, id: &str) -> Element {
+        let selector = format!("[data-testid=\"{id}\"]");
+        let wait = self.client.wait().at_most(DEADLINE).every(POLL);
+        match wait.for_element(Locator::Css(&selector)).await {
+            Ok(element) => element,
+            Err(error) => {
+                self.shot(&format!("missing-{id}")).await;
+                panic!("{id} never appeared: {error}\n{}", self.page().await)
+            }
+        }
+    }
+
+    pub async fn click(&self, id: &str) {
+        self.find(id).await;
+        let started = Instant::now();
+        loop {
+            // It may be drawn anew between the look and the click.
+            let done = match self.client.find(Locator::Css(&format!("[data-testid=\"{id}\"]"))).await {
+                Ok(element) => match element.is_enabled().await {
+                    Ok(true) => element.click().await,
+                    Ok(false) => Err(fantoccini::error::CmdError::NotJson("it is disabled".into())),
+                    Err(error) => Err(error),
+                },
+                Err(error) => Err(error),
+            };
+            match done {
+                Ok(()) => return,
+                Err(error) if started.elapsed() > DEADLINE => {
+                    self.shot(&format!("unclickable-{id}")).await;
+                    panic!("{id} could not be clicked: {error}\n{}", self.page().await)
+                }
+                Err(_) => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    /// Types `text` in place of what the field holds.
+    pub async fn fill(&self, id: &str, text: &str) {
+        let field = self.find(id).await;
+        field.click().await.unwrap();
+        let select_all = format!("{}a{}", char::from(Key::Control), char::from(Key::Null));
+        field.send_keys(&select_all).await.unwrap();
+        field.send_keys(&char::from(Key::Delete).to_string()).await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// Waits until the text of an element is as `met` wants it.
+    pub async fn until(&self, id: &str, met: impl Fn(&str) -> bool) -> String {
+        let started = Instant::now();
+        let mut last = String::new();
+        loop {
+            if let Ok(element) = self.client.find(Locator::Css(&format!("[data-testid=\"{id}\"]"))).await
+                && let Ok(text) = element.text().await
+            {
+                if met(&text) {
+                    return text;
+                }
+                last = text;
+            }
+            if started.elapsed() > DEADLINE {
+                self.shot(&format!("never-{id}")).await;
+                panic!("{id} never became so; last {last:?}\n{}", self.page().await);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// All the text there is, for messages.
+    async fn page(&self) -> String {
+        match self.client.find(Locator::Css("body")).await {
+            Ok(body) => body.text().await.unwrap_or_default(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Keeps a picture of the window where `TRIBUTARY_SHOTS` says.
+    pub async fn shot(&self, name: &str) {
+        let Some(folder) = std::env::var_os("TRIBUTARY_SHOTS") else { return };
+        let picture = self.client.screenshot().await.unwrap();
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
+    }
+}
