@@ -1,5 +1,6 @@
 /** What jsdom lacks and the components need. */
 
+import "@testing-library/jest-dom/vitest";
 import "@testing-library/svelte/vitest";
 
 class NoObserver {
@@ -14,4 +15,12 @@ class NoObserver {
   }
 }
 
-Object.assign(globalThis, { ResizeObserver: NoObserver, IntersectionObserver: NoObserver });
+Object.assign(globalThis, {
+  ResizeObserver: NoObserver,
+  IntersectionObserver: NoObserver,
+  matchMedia: () => new EventTarget(),
+});
+Element.prototype.scrollIntoView = () => undefined;
+Element.prototype.scrollTo = () => undefined;
+// Node 20 and jsdom do not have it yet; only the development mock needs it.
+URL.parse ??= (url: string | URL) => (URL.canParse(url) ? new URL(url) : null);

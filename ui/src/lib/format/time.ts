@@ -1,7 +1,7 @@
 /** Times are local; the absolute form carries the zone. */
 
 import { FALLBACK } from "./language";
-import { UNKNOWN, duration } from "./units";
+import { UNKNOWN, wholeSeconds } from "./units";
 
 const clockFormat = new Intl.DateTimeFormat(FALLBACK, {
   hour: "2-digit",
@@ -40,15 +40,8 @@ export function absolute(at: number | null | undefined): string {
   return at === null || at === undefined ? "" : fullFormat.format(at);
 }
 
-/** "12 s ago"; within a second it is "now". */
-export function ago(at: number | null | undefined, now: number): string {
-  if (at === null || at === undefined) return UNKNOWN;
-  const past = now - at;
-  return past < 1000 ? "now" : `${duration(Math.floor(past / 1000) * 1000)} ago`;
-}
-
 /** "in 4 s"; when it is due, "now". */
 export function until(at: number, now: number): string {
   const left = at - now;
-  return left < 1000 ? "now" : `in ${duration(Math.ceil(left / 1000) * 1000)}`;
+  return left < 1000 ? "now" : `in ${wholeSeconds(Math.ceil(left / 1000))}`;
 }

@@ -74,7 +74,11 @@ export function duration(ms: number | null | undefined): string {
   if (ms < 9.95) return `${trimZero(ms.toFixed(1))} ms`;
   if (ms < 999.5) return `${Math.round(ms)} ms`;
   if (ms < 9950) return `${(ms / 1000).toFixed(1)} s`;
-  const seconds = Math.round(ms / 1000);
+  return wholeSeconds(Math.round(ms / 1000));
+}
+
+/** 4 → 4 s, 200 → 3 min 20 s */
+export function wholeSeconds(seconds: number): string {
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return pair(minutes, "min", seconds % 60, "s");

@@ -1,0 +1,131 @@
+/** Complete values for tests; each test overrides what it is about. */
+
+import type { Backend } from "$lib/api/backend";
+import type { EventView } from "$lib/api/generated/EventView";
+import type { FailureView } from "$lib/api/generated/FailureView";
+import type { ReplicaDefinition } from "$lib/api/generated/ReplicaDefinition";
+import type { ReplicaLive } from "$lib/api/generated/ReplicaLive";
+import type { Review } from "$lib/api/generated/Review";
+import type { SourceLive } from "$lib/api/generated/SourceLive";
+import { createMock } from "$lib/api/mock/mock";
+
+export const failure: FailureView = {
+  kind: "wrong_password",
+  message: "a:6379 refused the password.",
+  hint: "Enter the current password.",
+  endpoint: "a:6379",
+  since: 1_000,
+  action: "stops",
+};
+
+export function source(over: Partial<SourceLive> = {}): SourceLive {
+  return {
+    id: "s1",
+    name: "eu-west",
+    endpoint: "a:6379",
+    status: "syncing",
+    phase: "loading",
+    progress: 10,
+    bytesDone: null,
+    bytesTotal: null,
+    keys: 0,
+    keysTotal: null,
+    timeLeftMs: null,
+    lagMs: null,
+    lagBytes: null,
+    lastCommandAt: null,
+    commandsPerSec: null,
+    bytesPerSec: null,
+    received: 0,
+    applied: 0,
+    durable: null,
+    commands: 0,
+    retry: null,
+    failure: null,
+    ...over,
+  };
+}
+
+export function replica(over: Partial<ReplicaLive> = {}): ReplicaLive {
+  return {
+    id: "r1",
+    name: "sessions",
+    destination: "d:6379",
+    intent: "running",
+    status: "syncing",
+    phase: "loading",
+    progress: 10,
+    inStep: 0,
+    total: 1,
+    worstLagMs: null,
+    writesPerSec: null,
+    bytesPerSec: null,
+    failure: null,
+    server: null,
+    sources: [source()],
+    lagSpark: [],
+    ...over,
+  };
+}
+
+export function event(id: number, over: Partial<EventView> = {}): EventView {
+  return {
+    id,
+    replicaId: "r1",
+    sourceId: null,
+    sourceName: null,
+    at: id * 1000,
+    severity: "info",
+    message: `event ${id}`,
+    hint: null,
+    ...over,
+  };
+}
+
+export function definition(over: Partial<ReplicaDefinition> = {}): ReplicaDefinition {
+  const endpoint = {
+    host: "d",
+    port: 6379,
+    tls: false,
+    username: null,
+    db: null,
+    hasPassword: true,
+    url: "redis://d:6379",
+  };
+  return {
+    id: "r1",
+    name: "sessions",
+    destination: endpoint,
+    sources: [
+      { id: "s1", name: "eu-west", endpoint: { ...endpoint, host: "a", url: "redis://a:6379" } },
+    ],
+    intent: "stopped",
+    demo: false,
+    createdAt: 1,
+    ...over,
+  };
+}
+
+export function review(over: Partial<Review> = {}): Review {
+  return {
+    destination: "d:6379",
+    confirmName: "sessions",
+    keys: 12,
+    usedMemory: 1_000_000,
+    databases: [{ db: 0, keys: 12 }],
+    deletesEverything: true,
+    functions: 0,
+    needsTyping: true,
+    resumable: false,
+    sentence: "This deletes 12 keys (1.0 MB) at d:6379, then loads 1 source.",
+    sources: [{ name: "eu-west", url: "redis://a:6379", keys: 3, failure: null }],
+    warnings: [],
+    refusal: null,
+    ...over,
+  };
+}
+
+/** An empty console of which a test replaces single commands. */
+export function backend(over: Partial<Backend> = {}): Backend {
+  return { ...createMock(new URLSearchParams("scenario=empty")), ...over };
+}
