@@ -24,8 +24,9 @@ pub(crate) fn start(folder: &Path) {
     };
     let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Mutex::new(file));
-    if let Err(error) = log.try_init() {
-        eprintln!("Tributary runs without a log: {error}");
+    match log.try_init() {
+        Ok(()) => tracing::info!(version = env!("CARGO_PKG_VERSION"), "Tributary starts"),
+        Err(error) => eprintln!("Tributary runs without a log: {error}"),
     }
 }
 

@@ -23,9 +23,10 @@ async fn define(window: &Window, name: &str, source: &Server, source_password: &
     window.shot("create-destination").await;
     window.click("next").await;
     window.fill("sources[0].name", "spring").await;
-    window.fill("sources[0].host", "127.0.0.1").await;
-    window.fill("sources[0].port", &source.port.to_string()).await;
-    window.fill("sources[0].password", source_password).await;
+    window.fill("sources[0].url", &format!("redis://:{source_password}@127.0.0.1:{}", source.port)).await;
+    window.click("sources[0].name").await;
+    window.value("sources[0].port", &source.port.to_string()).await;
+    window.value("sources[0].password", source_password).await;
 }
 
 /// Whether any file under `folder` holds `needle`; the paths of those that do.
@@ -115,6 +116,16 @@ async fn a_replica_is_made_started_watched_stopped_and_restarted_in_the_window()
     window.until("events", |log| log.contains("Restarted by the user")).await;
 
     window.close().await;
+    source.run(&["SET", "written", "while closed"]).await;
+    let window = Window::open(folder.path()).await;
+    window.until("resume-offer", |offer| offer.contains("delta")).await;
+    window.shot("resume-offer").await;
+    window.click("resume-accept").await;
+    destination.holds("written", "while closed").await;
+    window.click("nav-replica").await;
+    window.until("status-badge", |badge| badge.contains("Synced")).await;
+
+    window.close().await;
     for password in [SOURCE_PASSWORD, DESTINATION_PASSWORD] {
         assert!(search(folder.path(), password).is_empty(), "{:?}", search(folder.path(), password));
         let home = std::env::var_os("HOME").unwrap();
@@ -147,10 +158,21 @@ async fn the_demo_comes_into_step_in_the_window() {
     let folder = tempfile::tempdir().unwrap();
     let window = Window::open(folder.path()).await;
     window.click("try-demo").await;
+    window.find("progress").await;
+    window.shot("demo-syncing").await;
     window.until("status-badge", |badge| badge.contains("Synced")).await;
     window.until("lag", |lag| lag.ends_with(" ms")).await;
     window.until("writes-per-sec", |rate| rate.chars().any(|digit| ('1'..='9').contains(&digit))).await;
     window.shot("demo-synced").await;
+    window.click("nav-overview").await;
+    window.until("row-writes", |rate| rate.chars().any(|digit| ('1'..='9').contains(&digit))).await;
+    window.shot("overview").await;
+    window.click("nav-settings").await;
+    window.click("theme-dark").await;
+    window.shot("settings-dark").await;
+    window.click("nav-replica").await;
+    window.until("status-badge", |badge| badge.contains("Synced")).await;
+    window.shot("demo-synced-dark").await;
     window.click("end-demo").await;
     window.find("empty-overview").await;
     window.close().await;

@@ -23,7 +23,8 @@ impl Server {
     pub async fn start(password: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut child = Command::new("redis-server").arg("-").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut child =
+            Command::new("redis-server").arg("-").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         // Through standard input: a password in the arguments would be found by the search for it.
         let mut config = child.stdin.take().unwrap();
         let dir = folder.path().display();

@@ -133,6 +133,16 @@ impl Window {
         field.send_keys(text).await.unwrap();
     }
 
+    /// Waits until a field holds `want`.
+    pub async fn value(&self, id: &str, want: &str) {
+        let field = self.find(id).await;
+        let started = Instant::now();
+        while field.prop("value").await.unwrap().as_deref() != Some(want) {
+            assert!(started.elapsed() < DEADLINE, "{id} never held what was pasted");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Waits until the text of an element is as `met` wants it.
     pub async fn until(&self, id: &str, met: impl Fn(&str) -> bool) -> String {
         let started = Instant::now();

@@ -121,8 +121,12 @@ impl Run {
         let status = Arc::clone(&self.status.borrow());
         let meters = self.meters.iter_mut().zip(&status.sources);
         let rates: Vec<Rates> = meters.map(|(meter, source)| meter.read(now, view::counters(source))).collect();
-        let sources: Vec<SourceLive> =
-            status.sources.iter().zip(rates).map(|(s, rates)| view::source(s, rates)).collect();
+        let mut sources: Vec<SourceLive> =
+            status.sources.iter().zip(rates).map(|(source, rates)| view::source(source, rates)).collect();
+        // A source may have been renamed since the engine was started.
+        for (source, now) in sources.iter_mut().zip(&definition.sources).filter(|(source, now)| source.id == now.id) {
+            source.name.clone_from(&now.name);
+        }
         let server = self.facts.borrow().clone().filter(|_| self.is_running());
         view::replica(definition, &status, sources, server, self.spark.iter().copied().collect())
     }
