@@ -1,1 +1,28 @@
-//! placeholder
+//! RDB, the dump of a Redis database, as bytes in and events out.
+//!
+//! Nothing here knows a socket, a file or a clock. [`Decoder`] takes bytes as they arrive and gives [`Event`]s. An object
+//! comes whole, as the raw bytes that RESTORE wants ([`dump`] writes the payload): only its end is looked for (`skim.rs`),
+//! its elements are not decoded. An object that is too large to be collected comes in [`Part`]s of its logical content
+//! (`content.rs`).
+//!
+//! Format: `rdb.h` and `rdb.c` of Redis 2.8 to 8.2 and Valkey 7.2 to 9.
+
+mod content;
+mod crc;
+mod cursor;
+mod decoder;
+pub mod dump;
+mod error;
+mod event;
+mod kind;
+mod lzf;
+mod packed;
+mod part;
+mod skim;
+mod stream;
+
+pub use decoder::{Decoder, Limits};
+pub use error::RdbError;
+pub use event::{Event, Large, Value};
+pub use kind::{Logical, ValueKind};
+pub use part::{Consumer, Entry, Field, Group, Part, Pending, StreamId, StreamInfo};

@@ -1,0 +1,42 @@
+//! `tributary`: the replication engine in a terminal, for servers, scripts and the benchmark.
+//!
+//! Exit codes: 0 stopped by the user, 2 wrong usage, 3 stopped by an error that needs a person.
+
+mod args;
+mod demo;
+mod identity;
+mod passwords;
+mod render;
+mod run;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use args::{Cli, Command};
+
+/// The command line could not be understood, or named something impossible.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Logs go to stderr, so that stdout stays the JSON; they are off unless TRIBUTARY_LOG asks for them.
+    let filter = EnvFilter::try_from_env("TRIBUTARY_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return usage(&format!("The runtime could not be started: {error}.")),
+    };
+    let done = match cli.command {
+        Command::Sync(args) => runtime.block_on(run::sync(args)),
+        Command::Demo(args) => runtime.block_on(demo::demo(args)),
+    };
+    done.unwrap_or_else(|message| usage(&message))
+}
+
+fn usage(message: &str) -> ExitCode {
+    eprintln!("tributary: {message}");
+    ExitCode::from(USAGE)
+}

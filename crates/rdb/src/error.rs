@@ -1,0 +1,100 @@
+use crate::ValueKind;
+
+/// Why a dump cannot be decoded. Offsets count from the dump's first byte.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RdbError {
+    /// The first nine bytes are not a dump's.
+    #[error("it does not begin as a dump of Redis or Valkey")]
+    NotADump,
+    /// A version that came after this decoder.
+    #[error("RDB version {version} of {} is newer than this decoder", if *valkey { "Valkey" } else { "Redis" })]
+    UnknownVersion {
+        /// The version.
+        version: u32,
+        /// Whether it is Valkey's.
+        valkey: bool,
+    },
+    /// A length said more than the format or this decoder's bound allows.
+    #[error("length {len} at byte {offset} exceeds the limit of {limit}")]
+    LengthTooLarge {
+        /// The announced length.
+        len: u64,
+        /// Where it stands.
+        offset: u64,
+        /// The bound.
+        limit: u64,
+    },
+    /// An opcode that no known server writes.
+    #[error("unknown opcode {opcode} at byte {offset}")]
+    UnknownOpcode {
+        /// The opcode.
+        opcode: u8,
+        /// Where it stands.
+        offset: u64,
+    },
+    /// A value of a type that this decoder does not know.
+    #[error("the key “{key}” at byte {offset} has the unknown type {type_byte}")]
+    UnknownType {
+        /// The type byte.
+        type_byte: u8,
+        /// The key, with what is not printable escaped.
+        key: String,
+        /// Where the object begins.
+        offset: u64,
+    },
+    /// A value that is known but can only be restored whole, and is too large for that.
+    #[error("the key “{key}” at byte {offset} ({kind}) is larger than {limit} bytes and cannot be split")]
+    CannotSplit {
+        /// The kind of value.
+        kind: &'static str,
+        /// The key, with what is not printable escaped.
+        key: String,
+        /// Where the object begins.
+        offset: u64,
+        /// The bound in bytes.
+        limit: u64,
+    },
+    /// Bytes that break the format.
+    #[error("{what} at byte {offset}")]
+    Malformed {
+        /// What is wrong.
+        what: &'static str,
+        /// Where, at the latest.
+        offset: u64,
+    },
+    /// The checksum at the end does not fit.
+    #[error("the checksum is {computed:016x}, the dump says {stored:016x}")]
+    Checksum {
+        /// Over the bytes that came.
+        computed: u64,
+        /// At the dump's end.
+        stored: u64,
+    },
+}
+
+impl RdbError {
+    /// Whether the dump may be sound, only this decoder does not know all that is in it.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::UnknownVersion { .. } | Self::UnknownOpcode { .. } | Self::UnknownType { .. } | Self::CannotSplit { .. })
+    }
+
+    /// An unknown type, with its key shown.
+    pub(crate) fn unknown_type(kind: ValueKind, key: &[u8], offset: u64) -> Self {
+        Self::UnknownType { type_byte: kind.byte(), key: key.escape_ascii().to_string(), offset }
+    }
+}
+
+/// What a parser of part of the bytes met; [`crate::Decoder`] adds where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// More bytes are wanted.
+    Need,
+    /// The bytes break the format.
+    Malformed(&'static str),
+    /// A length passes a bound: the length and the bound.
+    TooLarge(u64, u64),
+}
+
+/// The result of a parser of part of the bytes.
+pub(crate) type Parsed<T> = Result<T, Broken>;

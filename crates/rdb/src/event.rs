@@ -1,0 +1,132 @@
+use std::borrow::Cow;
+
+use crate::content::{Content, Step};
+use crate::cursor::{Cursor, StringHead};
+use crate::error::{Broken, RdbError};
+use crate::{Part, ValueKind};
+
+/// What a dump holds, in its order.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The dump begins.
+    Header {
+        /// RDB version.
+        version: u32,
+        /// Whether Valkey 9 or later wrote it.
+        valkey: bool,
+    },
+    /// A note about the server or its replication.
+    Aux {
+        /// Its name.
+        name: Cow<'a, [u8]>,
+        /// Its value.
+        value: Cow<'a, [u8]>,
+    },
+    /// The objects that follow are in this database.
+    SelectDb(u32),
+    /// How much the database holds.
+    ResizeDb {
+        /// Keys.
+        keys: u64,
+        /// Keys that expire.
+        expires: u64,
+    },
+    /// A function library's source.
+    Function(Cow<'a, [u8]>),
+    /// A whole object.
+    Value(Value<'a>),
+    /// An object that is too large to be collected begins; its parts follow.
+    LargeStart(Large<'a>),
+    /// A part of it.
+    LargePart(Part),
+    /// It is complete.
+    LargeEnd,
+    /// The dump is complete, and its checksum is right.
+    End,
+}
+
+/// A whole object.
+#[derive(Debug)]
+pub struct Value<'a> {
+    /// Its database.
+    pub db: u32,
+    /// Its key.
+    pub key: Cow<'a, [u8]>,
+    /// When it expires, in Unix ms.
+    pub expire_at_ms: Option<u64>,
+    /// How long it has not been used, in seconds.
+    pub idle_s: Option<u64>,
+    /// Its LFU counter.
+    pub freq: Option<u8>,
+    /// Its encoding.
+    pub kind: ValueKind,
+    /// Its bytes, as a DUMP payload has them between type byte and footer.
+    pub raw: &'a [u8],
+}
+
+impl Value<'_> {
+    /// The text of a string that is neither compressed nor anything else than a string.
+    #[must_use]
+    pub fn plain_string(&self) -> Option<Cow<'_, [u8]>> {
+        if self.kind.byte() != 0 {
+            return None;
+        }
+        let mut cursor = Cursor::new(self.raw, 0);
+        match cursor.string_head().ok()? {
+            StringHead::Raw(_) => self.raw.get(cursor.at..).map(Cow::Borrowed),
+            StringHead::Int(number) => Some(Cow::Owned(number.to_string().into_bytes())),
+            StringHead::Lzf(..) => None,
+        }
+    }
+
+    /// The whole content, decoded. Parts of one kind may come several times.
+    ///
+    /// # Errors
+    /// When the bytes break the format; offsets then count within the value.
+    pub fn content(&self) -> Result<Vec<Part>, RdbError> {
+        let encoding = self.kind.encoding().ok_or_else(|| RdbError::unknown_type(self.kind, &self.key, 0))?;
+        let mut content = Content::new(encoding, usize::MAX);
+        let (mut at, mut parts) = (0, Vec::new());
+        loop {
+            match content.next(self.raw.get(at..).unwrap_or_default()) {
+                Ok(Step::Part(used, part)) => {
+                    at += used;
+                    parts.push(part);
+                }
+                Ok(Step::Progress(used)) => at += used,
+                Ok(Step::End(_)) => return Ok(parts),
+                Err(broken) => return Err(broken.at(at as u64)),
+            }
+        }
+    }
+}
+
+/// An object that is too large to be collected.
+#[derive(Debug)]
+pub struct Large<'a> {
+    /// Its database.
+    pub db: u32,
+    /// Its key.
+    pub key: Cow<'a, [u8]>,
+    /// When it expires, in Unix ms.
+    pub expire_at_ms: Option<u64>,
+    /// How long it has not been used, in seconds.
+    pub idle_s: Option<u64>,
+    /// Its LFU counter.
+    pub freq: Option<u8>,
+    /// Its encoding.
+    pub kind: ValueKind,
+    /// Length of a string.
+    pub string_len: Option<u64>,
+}
+
+impl Broken {
+    /// The error, with where it was met.
+    pub(crate) fn at(self, offset: u64) -> RdbError {
+        match self {
+            Self::Need => RdbError::Malformed { what: "a value that is cut off", offset },
+            Self::Malformed(what) => RdbError::Malformed { what, offset },
+            Self::TooLarge(len, limit) => RdbError::LengthTooLarge { len, offset, limit },
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Every dump file decodes, value by value, to what its server answered.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use serde_json::Value as Json;
+use tributary_rdb::{Decoder, Event, Limits, Logical, Part};
+
+/// A key as it was decoded.
+#[derive(Debug, Default)]
+struct Decoded {
+    logical: Option<Logical>,
+    expire_at_ms: Option<u64>,
+    parts: Vec<Part>,
+    large: bool,
+}
+
+#[derive(Debug, Default)]
+struct Dump {
+    keys: BTreeMap<(u32, Vec<u8>), Decoded>,
+    functions: Vec<String>,
+}
+
+fn fixtures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "rdb"))
+        .collect();
+    files.sort();
+    assert!(files.len() >= 15, "the dump files are there");
+    files
+}
+
+fn decode(bytes: &[u8], limits: Limits, step: usize) -> Dump {
+    let mut decoder = Decoder::new(limits);
+    let mut dump = Dump::default();
+    let mut current = None;
+    let mut ended = false;
+    for piece in bytes.chunks(step) {
+        decoder.feed(piece);
+        while let Some(event) = decoder.next().unwrap() {
+            match event {
+                Event::Value(value) => {
+                    let parts =
+                        if value.kind.logical() == Some(Logical::Module) { vec![] } else { value.content().unwrap() };
+                    let decoded = Decoded {
+                        logical: value.kind.logical(),
+                        expire_at_ms: value.expire_at_ms,
+                        parts,
+                        large: false,
+                    };
+                    assert!(dump.keys.insert((value.db, value.key.to_vec()), decoded).is_none());
+                }
+                Event::LargeStart(large) => {
+                    let decoded = Decoded {
+                        logical: large.kind.logical(),
+                        expire_at_ms: large.expire_at_ms,
+                        parts: vec![],
+                        large: true,
+                    };
+                    current = Some(((large.db, large.key.to_vec()), decoded));
+                }
+                Event::LargePart(part) => current.as_mut().unwrap().1.parts.push(part),
+                Event::LargeEnd => {
+                    let (key, decoded) = current.take().unwrap();
+                    assert!(dump.keys.insert(key, decoded).is_none());
+                }
+                Event::Function(code) => dump.functions.push(library_name(&code)),
+                Event::End => {
+                    ended = true;
+                    break;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(ended, "the dump's end was reached");
+    assert_eq!(decoder.offset(), bytes.len() as u64);
+    dump.functions.sort();
+    dump
+}
+
+fn library_name(code: &[u8]) -> String {
+    let text = String::from_utf8_lossy(code);
+    let name = text.split("name=").nth(1).unwrap();
+    name.split_whitespace().next().unwrap().to_owned()
+}
+
+fn bytes(json: &Json) -> Vec<u8> {
+    match json {
+        Json::String(text) => text.clone().into_bytes(),
+        Json::Object(map) => base64::engine::general_purpose::STANDARD.decode(map["b64"].as_str().unwrap()).unwrap(),
+        other => panic!("not a text: {other}"),
+    }
+}
+
+fn elements(parts: &[Part]) -> Vec<Vec<u8>> {
+    let of = |part: &Part| match part {
+        Part::Elements(elements) => elements.clone(),
+        other => panic!("not elements: {other:?}"),
+    };
+    parts.iter().flat_map(of).collect()
+}
+
+/// Compares one value with what the server answered.
+fn check_value(key: &str, kind: &str, parts: &[Part], want: &Json) {
+    let list = || want.as_array().unwrap().iter().map(bytes).collect::<Vec<_>>();
+    let sorted = |mut items: Vec<Vec<u8>>| {
+        items.sort();
+        items
+    };
+    match kind {
+        "string" => {
+            let got: Vec<u8> =
+                parts.iter().flat_map(|p| if let Part::Bytes(b) = p { b.clone() } else { panic!() }).collect();
+            assert!(got == bytes(want), "{key}");
+        }
+        "list" => assert!(elements(parts) == list(), "{key}"),
+        "set" => assert!(sorted(elements(parts)) == sorted(list()), "{key}"),
+        "zset" => {
+            let of = |p: &Part| if let Part::Scored(s) = p { s.clone() } else { panic!() };
+            let mut got: Vec<_> = parts.iter().flat_map(of).collect();
+            let pair = |j: &Json| (bytes(&j[0]), j[1].as_str().unwrap().parse::<f64>().unwrap());
+            let mut want: Vec<_> = want.as_array().unwrap().iter().map(pair).collect();
+            got.sort_by(|a, b| a.0.cmp(&b.0));
+            want.sort_by(|a, b| a.0.cmp(&b.0));
+            assert!(got == want, "{key}");
+        }
+        "hash" => {
+            let of = |p: &Part| if let Part::Fields(f) = p { f.clone() } else { panic!() };
+            let got = parts.iter().flat_map(of).map(|f| (f.name, f.value)).collect::<Vec<_>>();
+            let want: Vec<_> = want.as_array().unwrap().iter().map(|j| (bytes(&j[0]), bytes(&j[1]))).collect();
+            assert!(BTreeMap::from_iter(got.clone()) == BTreeMap::from_iter(want.clone()), "{key}");
+            assert_eq!(got.len(), want.len(), "{key}");
+        }
+        "stream" => check_stream(key, parts, want),
+        other => panic!("{key} is a {other}"),
+    }
+}
+
+fn check_stream(key: &str, parts: &[Part], want: &Json) {
+    let of = |p: &Part| if let Part::Entries(e) = p { e.clone() } else { vec![] };
+    let entries: Vec<_> = parts.iter().flat_map(of).map(|e| (e.id.to_string(), e.fields)).collect();
+    let wanted: Vec<_> = want["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| (e[0].as_str().unwrap().to_owned(), e[1].as_array().unwrap().iter().map(bytes).collect::<Vec<_>>()))
+        .collect();
+    assert!(entries == wanted, "{key}");
+    let info = parts.iter().find_map(|p| if let Part::StreamInfo(info) = p { Some(info) } else { None }).unwrap();
+    assert_eq!(info.length, wanted.len() as u64, "{key}");
+    let mut groups: Vec<(String, String, u64, usize)> = vec![];
+    let mut names = std::collections::BTreeSet::new();
+    let mut with_consumers = 0;
+    for part in parts {
+        match part {
+            Part::Group(group) => {
+                let name = String::from_utf8(group.name.clone()).unwrap();
+                groups.push((name, group.last_id.to_string(), 0, 0));
+                names.clear();
+            }
+            Part::Pending(pending) => groups.last_mut().unwrap().2 += pending.len() as u64,
+            Part::Consumer(consumer) => {
+                names.insert(consumer.name.clone());
+                groups.last_mut().unwrap().3 = names.len();
+                with_consumers += consumer.pending.len() as u64;
+            }
+            _ => {}
+        }
+    }
+    let mut wanted: Vec<_> = want["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|g| {
+            let text = |name: &str| String::from_utf8(bytes(&g[name])).unwrap();
+            let number = |name: &str| g[name].as_u64().unwrap();
+            (text("name"), text("last-delivered-id"), number("pending"), number("consumers") as usize)
+        })
+        .collect();
+    groups.sort();
+    wanted.sort();
+    assert_eq!(groups, wanted, "{key}");
+    assert_eq!(with_consumers, groups.iter().map(|g| g.2).sum::<u64>(), "every pending entry has its consumer: {key}");
+}
+
+fn check(path: &Path, limits: Limits, step: usize) -> usize {
+    let dump = decode(&std::fs::read(path).unwrap(), limits, step);
+    let want: Json = serde_json::from_slice(&std::fs::read(path.with_extension("json")).unwrap()).unwrap();
+    let name = path.file_stem().unwrap().to_string_lossy();
+    let mut seen = 0;
+    for (db, items) in want["dbs"].as_object().unwrap() {
+        for item in items.as_array().unwrap() {
+            let key = (db.parse::<u32>().unwrap(), bytes(&item["key"]));
+            let shown = format!("{name} db{db} {}", key.1.escape_ascii());
+            let got = dump.keys.get(&key).unwrap_or_else(|| panic!("{shown} is missing"));
+            seen += 1;
+            match &item["pttl_at_ms"] {
+                Json::Null => assert_eq!(got.expire_at_ms, None, "{shown}"),
+                Json::Number(at) => assert_eq!(got.expire_at_ms, at.as_u64(), "{shown}"),
+                approx => {
+                    let about: u64 = approx.as_str().unwrap().strip_prefix("approx:").unwrap().parse().unwrap();
+                    assert!(got.expire_at_ms.unwrap().abs_diff(about) <= 2000, "{shown}");
+                }
+            }
+            if got.logical == Some(Logical::Module) {
+                assert_eq!(item["value"], Json::Null, "{shown}: only a module's own type has no content");
+                continue;
+            }
+            let kind = item["type"].as_str().unwrap();
+            assert_eq!(got.logical.unwrap().name(), kind, "{shown}");
+            check_value(&shown, kind, &got.parts, &item["value"]);
+        }
+    }
+    assert_eq!(dump.keys.len(), seen, "{name} has no other keys");
+    let functions: Vec<_> =
+        want["functions"].as_array().unwrap().iter().map(|f| f.as_str().unwrap().to_owned()).collect();
+    assert_eq!(dump.functions, functions, "{name}");
+    dump.keys.values().filter(|key| key.large).count()
+}
+
+#[test]
+fn every_value_of_every_dump_equals_what_its_server_answered() {
+    for path in fixtures() {
+        check(&path, Limits::default(), usize::MAX);
+    }
+}
+
+#[test]
+fn the_same_holds_when_the_dump_comes_one_byte_at_a_time() {
+    for path in fixtures() {
+        check(&path, Limits::default(), 1);
+    }
+}
+
+#[test]
+fn the_same_holds_when_nearly_every_value_comes_in_parts() {
+    for path in fixtures() {
+        // A module's value cannot be split: 8.2's vector set is its only key of that kind, and has 100 bytes at most.
+        for (collect, step) in [(256, usize::MAX), (256, 7)] {
+            let large = check(&path, Limits { collect, part: 64 }, step);
+            assert!(large >= 10, "{path:?}: {large} values came in parts");
+        }
+    }
+}
+
+#[test]
+fn the_expiries_of_fields_are_decoded_in_all_their_forms() {
+    for name in ["redis-7.4.1", "redis-8.2.3", "valkey-9.1.2"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(format!("{name}.rdb"));
+        let dump = decode(&std::fs::read(path).unwrap(), Limits::default(), usize::MAX);
+        let expiring = |key: &str| {
+            let parts = &dump.keys[&(0, key.as_bytes().to_vec())].parts;
+            let fields = parts.iter().flat_map(|p| if let Part::Fields(f) = p { f.clone() } else { panic!() });
+            let mut found: Vec<_> =
+                fields.filter_map(|f| Some((String::from_utf8(f.name).unwrap(), f.expire_at_ms? % 1000))).collect();
+            found.sort();
+            found
+        };
+        assert_eq!(expiring("hfe"), [("a".to_owned(), 5)], "{name}");
+        let large = expiring("hfe:large");
+        let fields: Vec<_> = large.iter().map(|f| f.0.as_str()).collect();
+        assert_eq!(fields, ["f1", "f2", "f3"], "{name}");
+        assert!(large.iter().all(|f| f.1 == 77), "{name}");
+    }
+}
+
+#[test]
+fn a_dump_that_is_cut_off_asks_for_more_and_never_panics() {
+    let path = fixtures().into_iter().find(|p| p.ends_with("redis-7.0.15.rdb")).unwrap();
+    let bytes = std::fs::read(path).unwrap();
+    for end in (0..bytes.len()).step_by(997).chain(0..2000) {
+        let mut decoder = Decoder::new(Limits::default());
+        decoder.feed(&bytes[..end]);
+        while let Some(event) = decoder.next().unwrap() {
+            assert!(!matches!(event, Event::End));
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_noticed_and_never_panics() {
+    for path in fixtures().into_iter().filter(|p| !p.to_string_lossy().contains("nochecksum")) {
+        let bytes = std::fs::read(&path).unwrap();
+        for at in (9..bytes.len() - 9).step_by(bytes.len() / 40) {
+            for limits in [Limits::default(), Limits { collect: 64, part: 64 }] {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1 << (at % 8);
+                let mut decoder = Decoder::new(limits);
+                decoder.feed(&damaged);
+                loop {
+                    match decoder.next() {
+                        Ok(Some(Event::End)) => panic!("{path:?}: byte {at} was changed and nobody noticed"),
+                        Ok(Some(Event::Value(value))) => drop(value.content()),
+                        Ok(Some(_)) => {}
+                        Ok(None) | Err(_) => break,
+                    }
+                }
+            }
+        }
+    }
+}
