@@ -154,7 +154,7 @@ pub(crate) async fn set_mark(spec: &ReplicaSpec, source: &str, mark: &Mark) -> R
 pub(crate) async fn flush(spec: &ReplicaSpec) -> Result<(), Failure> {
     let mut control = Control::open_patient(&spec.destination).await?;
     select_home(&mut control, &spec.destination).await?;
-    let has_functions = spec.destination.db.is_none() && major(&facts(&mut control).await?.version) >= 7;
+    let has_functions = spec.destination.db.is_none() && numbers(&facts(&mut control).await?.version) >= (7, 0);
     let loading = Mark::Loading.encode();
     let keys: Vec<String> = spec.sources.iter().map(|source| checkpoint::key(&spec.id, &source.id)).collect();
     let mut commands = vec![vec![if spec.destination.db.is_some() { "FLUSHDB" } else { "FLUSHALL" }]];
@@ -163,11 +163,6 @@ pub(crate) async fn flush(spec: &ReplicaSpec) -> Result<(), Failure> {
     }
     commands.extend(keys.iter().map(|key| vec!["SET", key, &loading]));
     control.transaction(&commands).await
-}
-
-/// The first number of a version.
-pub(crate) fn major(version: &str) -> u32 {
-    version.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
 /// What the writing side must know of the destination.
@@ -179,6 +174,8 @@ pub(crate) struct Dialect {
     pub set_pxat: bool,
     /// Function libraries exist (7.0 and later).
     pub functions: bool,
+    /// Fields of a hash can expire (Redis 7.4, Valkey 9.0 and later).
+    pub field_expiry: bool,
     /// Number of databases.
     pub databases: u32,
 }
@@ -187,15 +184,22 @@ pub(crate) struct Dialect {
 pub(crate) async fn dialect(destination: &Endpoint) -> Result<Dialect, Failure> {
     let mut control = Control::open(destination).await?;
     // Valkey calls itself Redis 7.2 here, which says rightly what it understands.
-    let version = control.info(Some("server")).await?.get("redis_version").unwrap_or("0").to_owned();
-    let mut numbers = version.split('.').map(|n| n.parse::<u32>().unwrap_or(0));
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let info = control.info(Some("server")).await?;
+    let version = info.get("redis_version").map_or((0, 0), numbers);
+    let valkey = info.get("valkey_version").map(numbers);
     Ok(Dialect {
         absolute_restore: version >= (5, 0),
         set_pxat: version >= (6, 2),
         functions: version >= (7, 0),
+        field_expiry: valkey.map_or(version >= (7, 4), |valkey| valkey >= (9, 0)),
         databases: databases(&mut control).await?,
     })
+}
+
+/// The first two numbers of a version.
+fn numbers(version: &str) -> (u32, u32) {
+    let mut numbers = version.split('.').map(|n| n.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// The number of databases, by CONFIG or, where that is forbidden, by trying.

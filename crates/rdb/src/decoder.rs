@@ -144,7 +144,7 @@ impl Decoder {
     ///
     /// # Errors
     /// When the dump is damaged, or holds what is not understood. The decoder is of no use afterwards.
-    pub fn next(&mut self) -> Result<Option<Event<'_>>, RdbError> {
+    pub fn next_event(&mut self) -> Result<Option<Event<'_>>, RdbError> {
         self.release();
         loop {
             let found = match self.step() {

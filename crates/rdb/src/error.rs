@@ -76,7 +76,13 @@ impl RdbError {
     /// Whether the dump may be sound, only this decoder does not know all that is in it.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::UnknownVersion { .. } | Self::UnknownOpcode { .. } | Self::UnknownType { .. } | Self::CannotSplit { .. })
+        matches!(
+            self,
+            Self::UnknownVersion { .. }
+                | Self::UnknownOpcode { .. }
+                | Self::UnknownType { .. }
+                | Self::CannotSplit { .. }
+        )
     }
 
     /// An unknown type, with its key shown.

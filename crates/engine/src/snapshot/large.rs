@@ -1,16 +1,235 @@
+//! Writes an object that is too large to be collected as plain commands, part by part.
+
+use tributary_rdb::{Consumer, Entry, Field, Group, Large as LargeStart, Logical, Part, Pending, StreamId, StreamInfo};
+use tributary_resp::write;
+
 use super::restore::Restorer;
 use crate::destination::Dialect;
-use tributary_rdb::{LargePart, LargeStart};
-pub(super) struct Large;
+
+/// Arguments of one command: enough to make its overhead small, few enough not to hold the destination up.
+const ARGS: usize = 1024;
+/// Bytes after which a command is closed.
+const BYTES: usize = 256 * 1024;
+
+/// An object that is being written.
+#[derive(Debug)]
+pub(super) struct Large {
+    key: Vec<u8>,
+    expire_at_ms: Option<u64>,
+    logical: Option<Logical>,
+    /// Where the next bytes of a string go.
+    at: u64,
+    dialect: Dialect,
+    stream: Stream,
+}
+
+/// What must be remembered of a stream until its pending entries are written.
+#[derive(Debug, Default)]
+struct Stream {
+    group: Vec<u8>,
+    pending: std::collections::HashMap<StreamId, (u64, u64)>,
+}
+
 impl Large {
-    pub(super) fn begin(_: &mut Restorer, _: &LargeStart, _: Dialect) -> Self {
-        Large
+    /// Removes what stands under the key; a string is laid out at its full length at once, so that it is not
+    /// moved again and again while it grows.
+    pub(super) fn begin(out: &mut Restorer, start: &LargeStart<'_>, dialect: Dialect) -> Self {
+        let large = Self {
+            key: start.key.to_vec(),
+            expire_at_ms: start.expire_at_ms,
+            logical: start.kind.logical(),
+            at: 0,
+            dialect,
+            stream: Stream::default(),
+        };
+        large.command(out, &[b"DEL", &large.key]);
+        if let Some(len) = start.string_len.filter(|len| *len > 0) {
+            let last = (len - 1).to_string();
+            large.command(out, &[b"SETRANGE", &large.key, last.as_bytes(), b"\0"]);
+        }
+        large
     }
-    pub(super) fn part(&mut self, _: &mut Restorer, _: &LargePart) -> Result<(), String> {
+
+    /// Writes one part.
+    ///
+    /// # Errors
+    /// What cannot be said in commands that the destination knows.
+    pub(super) fn part(&mut self, out: &mut Restorer, part: &Part) -> Result<(), String> {
+        match part {
+            Part::Bytes(bytes) => {
+                let at = self.at.to_string();
+                self.command(out, &[b"SETRANGE", &self.key, at.as_bytes(), bytes]);
+                self.at += bytes.len() as u64;
+            }
+            Part::Elements(elements) => {
+                let name: &[u8] = if self.logical == Some(Logical::Set) { b"SADD" } else { b"RPUSH" };
+                self.batches(out, name, elements, 1, |out, element| write::bulk(out, element));
+            }
+            Part::Scored(members) => self.batches(out, b"ZADD", members, 2, |out, (member, score)| {
+                write::bulk(out, score_text(*score).as_bytes());
+                write::bulk(out, member);
+            }),
+            Part::Fields(fields) => self.fields(out, fields)?,
+            Part::Entries(entries) => entries.iter().for_each(|entry| self.entry(out, entry)),
+            Part::StreamInfo(info) => self.stream_info(out, info),
+            Part::Group(group) => self.group(out, group),
+            Part::Pending(pending) => self.stream.remember(pending),
+            Part::Consumer(consumer) => self.consumer(out, consumer),
+        }
         Ok(())
     }
-    pub(super) fn end(self, r: &mut Restorer) {
-        r.added_key();
-        r.added()
+
+    /// Sets the expiry, last: the key must not go while it is written.
+    pub(super) fn end(self, out: &mut Restorer) {
+        if let Some(at) = self.expire_at_ms {
+            self.command(out, &[b"PEXPIREAT", &self.key, at.to_string().as_bytes()]);
+        }
+        out.added_key();
+    }
+
+    fn command(&self, out: &mut Restorer, args: &[&[u8]]) {
+        write::command(&mut out.out, args);
+        out.added();
+    }
+
+    /// `NAME key item…` in commands of bounded size; an item makes `width` arguments.
+    fn batches<T>(
+        &self,
+        out: &mut Restorer,
+        name: &[u8],
+        items: &[T],
+        width: usize,
+        append: impl Fn(&mut Vec<u8>, &T),
+    ) {
+        let mut args = Vec::new();
+        let mut count = 0;
+        for (i, item) in items.iter().enumerate() {
+            append(&mut args, item);
+            count += width;
+            if count >= ARGS || args.len() >= BYTES || i + 1 == items.len() {
+                write::array_header(&mut out.out, 2 + count);
+                write::bulk(&mut out.out, name);
+                write::bulk(&mut out.out, &self.key);
+                out.out.append(&mut args);
+                out.added();
+                count = 0;
+            }
+        }
+    }
+
+    fn fields(&self, out: &mut Restorer, fields: &[Field]) -> Result<(), String> {
+        self.batches(out, b"HSET", fields, 2, |out, field| {
+            write::bulk(out, &field.name);
+            write::bulk(out, &field.value);
+        });
+        for field in fields {
+            let Some(at) = field.expire_at_ms else { continue };
+            if !self.dialect.field_expiry {
+                let key = self.key.escape_ascii();
+                return Err(format!("fields of “{key}” that expire, which the destination does not know"));
+            }
+            let at = at.to_string();
+            self.command(out, &[b"HPEXPIREAT", &self.key, at.as_bytes(), b"FIELDS", b"1", &field.name]);
+        }
+        Ok(())
+    }
+
+    fn entry(&self, out: &mut Restorer, entry: &Entry) {
+        let id = entry.id.to_string();
+        let mut args: Vec<&[u8]> = vec![b"XADD", &self.key, id.as_bytes()];
+        args.extend(entry.fields.iter().map(Vec::as_slice));
+        self.command(out, &args);
+    }
+
+    fn stream_info(&self, out: &mut Restorer, info: &StreamInfo) {
+        if info.length == 0 {
+            // A stream without entries comes about with its first entry only.
+            self.command(out, &[b"XADD", &self.key, b"MAXLEN", b"0", b"0-1", b"x", b"x"]);
+        }
+        let last = info.last_id.to_string();
+        let (added, deleted) = (info.entries_added.unwrap_or(info.length), info.max_deleted_id.unwrap_or_default());
+        if self.dialect.functions {
+            // ENTRIESADDED and MAXDELETEDID came with 7.0, as functions did.
+            let (added, deleted) = (added.to_string(), deleted.to_string());
+            let args: [&[u8]; 7] = [
+                b"XSETID",
+                &self.key,
+                last.as_bytes(),
+                b"ENTRIESADDED",
+                added.as_bytes(),
+                b"MAXDELETEDID",
+                deleted.as_bytes(),
+            ];
+            self.command(out, &args);
+        } else {
+            self.command(out, &[b"XSETID", &self.key, last.as_bytes()]);
+        }
+    }
+
+    fn group(&mut self, out: &mut Restorer, group: &Group) {
+        self.stream = Stream { group: group.name.clone(), ..Stream::default() };
+        let last = group.last_id.to_string();
+        let mut args: Vec<&[u8]> = vec![b"XGROUP", b"CREATE", &self.key, &group.name, last.as_bytes()];
+        let read = group.entries_read.map(|read| read.to_string());
+        if let (Some(read), true) = (&read, self.dialect.functions) {
+            args.extend([&b"ENTRIESREAD"[..], read.as_bytes()]);
+        }
+        self.command(out, &args);
+    }
+
+    fn consumer(&self, out: &mut Restorer, consumer: &Consumer) {
+        if consumer.pending.is_empty() && self.dialect.set_pxat {
+            // CREATECONSUMER came with 6.2, as PXAT did; a consumer with pending entries comes about by XCLAIM.
+            self.command(out, &[b"XGROUP", b"CREATECONSUMER", &self.key, &self.stream.group, &consumer.name]);
+        }
+        for id in &consumer.pending {
+            let (at, deliveries) = self.stream.pending.get(id).copied().unwrap_or_default();
+            let (id, at, deliveries) = (id.to_string(), at.to_string(), deliveries.to_string());
+            let args: [&[u8]; 12] = [
+                b"XCLAIM",
+                &self.key,
+                &self.stream.group,
+                &consumer.name,
+                b"0",
+                id.as_bytes(),
+                b"TIME",
+                at.as_bytes(),
+                b"RETRYCOUNT",
+                deliveries.as_bytes(),
+                b"FORCE",
+                b"JUSTID",
+            ];
+            self.command(out, &args);
+        }
+    }
+}
+
+impl Stream {
+    fn remember(&mut self, pending: &[Pending]) {
+        self.pending.extend(pending.iter().map(|p| (p.id, (p.delivered_at_ms, p.deliveries))));
+    }
+}
+
+/// A score with the digits that give the same double again.
+fn score_text(score: f64) -> String {
+    if score == f64::INFINITY {
+        "inf".to_owned()
+    } else if score == f64::NEG_INFINITY {
+        "-inf".to_owned()
+    } else {
+        format!("{score:e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_score_is_written_so_that_the_same_double_is_read_back() {
+        for score in [0.1, -2.5, 1e300, 3_479_099_956_230_698.0, f64::MIN_POSITIVE] {
+            assert_eq!(score_text(score).parse::<f64>().unwrap(), score);
+        }
+        assert_eq!(score_text(f64::NEG_INFINITY), "-inf");
     }
 }

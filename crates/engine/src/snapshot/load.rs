@@ -92,12 +92,12 @@ impl Loader<'_> {
     /// Restores all that the decoder has whole; true at the dump's end.
     async fn drain(&mut self, writer: &mut Writer) -> Result<bool, SessionEnd> {
         let ctx = self.ctx;
-        while let Some(event) = self.decoder.next().map_err(|e| damaged(ctx, &e))? {
+        while let Some(event) = self.decoder.next_event().map_err(|e| damaged(ctx, &e))? {
             match event {
-                Event::Aux { name: b"repl-stream-db", value } => {
+                Event::Aux { name, value } if *name == *b"repl-stream-db" => {
                     self.stream_db = std::str::from_utf8(&value).ok().and_then(|db| db.parse().ok()).unwrap_or(0);
                 }
-                Event::Header { .. } | Event::Aux { .. } | Event::SlotInfo { .. } => {}
+                Event::Header { .. } | Event::Aux { .. } => {}
                 Event::SelectDb(db) => check_db(ctx, self.dialect, db)?,
                 Event::ResizeDb { .. } => {}
                 Event::Function(code) => {
