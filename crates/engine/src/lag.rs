@@ -24,7 +24,7 @@ pub(crate) struct LagMeter {
 struct Inner {
     samples: VecDeque<(u64, Instant)>,
     last: Option<Duration>,
-    head: u64,
+    head: Option<u64>,
     applied: u64,
     /// When the newest sample that is applied was taken.
     passed: Option<Instant>,
@@ -40,8 +40,8 @@ impl LagMeter {
     /// Records that the source's stream ended at `offset` at the time `at`.
     pub(crate) fn sampled(&self, offset: u64, at: Instant, applied: u64) {
         let mut inner = self.lock();
-        let moved = offset > inner.head;
-        inner.head = offset;
+        let moved = inner.head.is_none_or(|head| offset > head);
+        inner.head = Some(offset);
         inner.applied = inner.applied.max(applied);
         if offset <= inner.applied {
             // What was there when the clock was read had arrived already.
@@ -73,10 +73,8 @@ impl LagMeter {
     /// The lag now, and the bytes that the source is ahead; unknown before the first sample.
     pub(crate) fn read(&self, applied: u64) -> (Option<Duration>, Option<u64>) {
         let inner = self.lock();
-        if inner.head == 0 {
-            return (None, None);
-        }
-        let bytes = inner.head.saturating_sub(applied);
+        let Some(head) = inner.head else { return (None, None) };
+        let bytes = head.saturating_sub(applied);
         let waiting = inner.samples.front().map(|s| s.1.elapsed());
         (waiting.max(inner.last), Some(bytes))
     }
@@ -85,7 +83,7 @@ impl LagMeter {
     /// `None` while the source has not been sampled at all.
     pub(crate) fn caught_up_since(&self, start: Instant) -> Option<bool> {
         let inner = self.lock();
-        (inner.head > 0).then(|| inner.passed.is_some_and(|at| at >= start))
+        inner.head.map(|_| inner.passed.is_some_and(|at| at >= start))
     }
 
     /// Forgets everything: the link starts anew.

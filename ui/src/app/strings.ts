@@ -33,7 +33,7 @@ export const frame = {
   paletteTitle: "Find",
   palettePlaceholder: "A replica or an action",
   paletteEmpty: "Nothing of that name.",
-  actions: "Actions",
+  kinds: { replica: "replica", action: "action" },
   tryDemo: "Try the demo",
   stopReplica: (name: string): string => `Stop ${name}`,
   startReplica: (name: string): string => `Start ${name}`,

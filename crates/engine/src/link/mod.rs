@@ -92,10 +92,11 @@ pub(crate) async fn run(ctx: LinkContext, start: Start, gate: Option<Gate>) -> L
     let mut retries = Retries::default();
     let loading = matches!(start, Start::Load);
     let mut end = session::session(&ctx, &start, gate).await;
-    if loading && ctx.meters.state().streaming_since.is_none() {
-        if let SessionEnd::Failed(failure) = end {
-            return LinkEnd::LoadFailed(failure);
-        }
+    if loading
+        && ctx.meters.state().streaming_since.is_none()
+        && let SessionEnd::Failed(failure) = end
+    {
+        return LinkEnd::LoadFailed(failure);
     }
     loop {
         let failure = match end {

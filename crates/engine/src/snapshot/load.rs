@@ -110,11 +110,11 @@ impl Loader<'_> {
                     }
                 }
                 Event::Value(value) => {
-                    if let Some(db) = target(ctx, value.db) {
-                        if !is_foreign_mark(ctx, &value.key)? {
-                            self.restorer.select(db);
-                            self.restorer.value(&value);
-                        }
+                    if let Some(db) = target(ctx, value.db)
+                        && !is_foreign_mark(ctx, &value.key)?
+                    {
+                        self.restorer.select(db);
+                        self.restorer.value(&value);
                     }
                 }
                 Event::LargeStart(start) => {

@@ -50,20 +50,18 @@ impl Restorer {
     /// Adds one object.
     pub(super) fn value(&mut self, value: &Value<'_>) {
         self.keys += 1;
-        if value.expire_at_ms.is_none()
-            && value.idle_s.is_none()
-            && value.freq.is_none()
+        let bare = value.expire_at_ms.is_none() && value.idle_s.is_none() && value.freq.is_none();
+        if bare
             && value.raw.len() <= MSET_VALUE
+            && let Some(text) = value.plain_string()
         {
-            if let Some(text) = value.plain_string() {
-                write::bulk(&mut self.pairs, &value.key);
-                write::bulk(&mut self.pairs, &text);
-                self.pair_count += 1;
-                if self.pair_count >= MSET_PAIRS || self.pairs.len() >= BATCH {
-                    self.close_mset();
-                }
-                return;
+            write::bulk(&mut self.pairs, &value.key);
+            write::bulk(&mut self.pairs, &text);
+            self.pair_count += 1;
+            if self.pair_count >= MSET_PAIRS || self.pairs.len() >= BATCH {
+                self.close_mset();
             }
+            return;
         }
         self.restore(value);
     }

@@ -330,7 +330,7 @@ impl<'a> Apply<'a> {
     /// Whether the command at the buffer's start is known well enough to be forwarded as it arrives.
     fn is_forwardable(&self) -> bool {
         let tail_is_due = self.scanner.argc() > 3 && self.scanner.args().len() >= 3;
-        !self.scanner.args().is_empty() && !(tail_is_due && self.buf.len() < 2 * HUGE)
+        !self.scanner.args().is_empty() && (!tail_is_due || self.buf.len() >= 2 * HUGE)
     }
 
     /// Forwards the command at the buffer's start, which is too large to be collected.

@@ -2,7 +2,6 @@ import { fireEvent, render, screen, waitFor } from "@testing-library/svelte";
 import { describe, expect, it, vi } from "vitest";
 import App from "../../app/App.svelte";
 import type { Backend } from "$lib/api/backend";
-import type { ReplicaDraft } from "$lib/api/generated/ReplicaDraft";
 import { AppState } from "$lib/stores/app.svelte";
 import { backend, definition, review } from "../../test/samples";
 
@@ -95,7 +94,7 @@ describe("the form of a replica", () => {
   });
 
   it("deletes nothing before the name is typed, then starts with it", async () => {
-    const createReplica = vi.fn((_: ReplicaDraft) => Promise.resolve(definition()));
+    const createReplica = vi.fn<Backend["createReplica"]>(() => Promise.resolve(definition()));
     const startReplica = vi.fn(() => Promise.resolve());
     const app = await opened({
       reviewDraft: () => Promise.resolve(review()),

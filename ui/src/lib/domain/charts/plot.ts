@@ -82,7 +82,7 @@ export function makePlot(host: HTMLElement, options: PlotOptions): uPlot {
           gap: 4,
           grid: { show: false },
           ticks: { ...grid, size: 4 },
-          space: 72,
+          space: 56,
           values: (_, splits, __, ___, increment) => splits.map(timeLabel(increment)),
         },
         ...options.lines.map(axis),
