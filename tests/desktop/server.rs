@@ -52,8 +52,17 @@ impl Server {
 
     /// Waits until `key` holds `want`.
     pub async fn holds(&self, key: &str, want: &str) {
+        self.comes_to(key, Value::BulkString(want.into())).await;
+    }
+
+    /// Waits until `key` is gone.
+    pub async fn lacks(&self, key: &str) {
+        self.comes_to(key, Value::Nil).await;
+    }
+
+    async fn comes_to(&self, key: &str, want: Value) {
         let started = Instant::now();
-        while self.run(&["GET", key]).await != Value::BulkString(want.into()) {
+        while self.run(&["GET", key]).await != want {
             assert!(started.elapsed() < DEADLINE, "{key} never became {want:?}");
             tokio::time::sleep(POLL).await;
         }

@@ -123,6 +123,13 @@ impl Window {
         }
     }
 
+    /// Waits until a field has the focus.
+    pub async fn focused(&self, id: &str) {
+        let selector = format!("[data-testid=\"{id}\"]:focus");
+        let wait = self.client.wait().at_most(DEADLINE).every(POLL);
+        wait.for_element(Locator::Css(&selector)).await.unwrap_or_else(|error| panic!("{id} has no focus: {error}"));
+    }
+
     /// Types `text` in place of what the field holds.
     pub async fn fill(&self, id: &str, text: &str) {
         let field = self.find(id).await;
@@ -131,6 +138,7 @@ impl Window {
         field.send_keys(&select_all).await.unwrap();
         field.send_keys(&char::from(Key::Delete).to_string()).await.unwrap();
         field.send_keys(text).await.unwrap();
+        self.value(id, text).await;
     }
 
     /// Waits until a field holds `want`.

@@ -19,7 +19,7 @@ use crate::view;
 /// Seconds in a sparkline.
 const SPARK: usize = 60;
 /// How often the destination is asked for its keys and memory.
-const FACTS_EVERY: Duration = Duration::from_secs(5);
+const FACTS_EVERY: Duration = Duration::from_secs(2);
 
 /// One replica that runs or ran.
 pub(crate) struct Run {
