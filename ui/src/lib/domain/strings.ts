@@ -30,6 +30,7 @@ export const domain = {
   since: (clock: string): string => `since ${clock}`,
   copyDetails: "Copy details",
   copied: "Copied",
+  notCopied: "Not allowed here",
   lagSpark: "Worst lag of the last minute",
   keys: (n: string): string => `${n} keys`,
 };

@@ -53,7 +53,7 @@ export function makePlot(host: HTMLElement, options: PlotOptions): uPlot {
     font: FONT,
     size: 64,
     gap: 6,
-    grid: index === 0 ? grid : { show: false },
+    grid: index === 0 ? { ...grid, ...(options.log ? { filter: decades } : {}) } : { show: false },
     ticks: { show: false },
     values: (_, splits) =>
       splits.map((split) => (split === null ? "" : line.format(split))) as string[],
@@ -72,7 +72,9 @@ export function makePlot(host: HTMLElement, options: PlotOptions): uPlot {
       },
       scales: {
         x: { time: true, range: () => options.span() },
-        ...Object.fromEntries(options.lines.map((line) => [scaleOf(line), scale(options.log)])),
+        ...Object.fromEntries(
+          options.lines.map((line) => [scaleOf(line), scale(options.log, HEADROOM[line.side])]),
+        ),
       },
       axes: [
         {
@@ -130,7 +132,10 @@ function scaleOf(line: Line): string {
   return line.side === "left" ? "y" : "y2";
 }
 
-function scale(log: boolean): uPlot.Scale {
+/** Two lines that rise and fall together are still seen as two. */
+const HEADROOM = { left: 1.15, right: 1.6 } as const;
+
+function scale(log: boolean, headroom: number): uPlot.Scale {
   if (log) {
     return {
       distr: 3,
@@ -141,7 +146,7 @@ function scale(log: boolean): uPlot.Scale {
     };
   }
   // Always from zero, with air above: a flat line at 2 ms must not look like a cliff.
-  return { range: (_, __, max) => [0, Math.max(1, max ?? 0) * 1.15] };
+  return { range: (_, __, max) => [0, Math.max(1, max ?? 0) * headroom] };
 }
 
 /** On the logarithmic axis only 0.1, 1, 10, 100 … carry a label. */
