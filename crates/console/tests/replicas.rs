@@ -48,7 +48,8 @@ async fn a_replica_runs_stops_and_is_offered_to_go_on_after_the_app_was_closed()
     console.resume_all(true).await.unwrap();
     destination.answers(&["GET", "greeting"], "again").await;
     assert!(console.startup().await.unwrap().resumable.is_empty());
-    until(&console, &id, |live| live.status == Status::Synced).await;
+    // Two samples, so that the first is surely in the history.
+    until(&console, &id, |live| live.status == Status::Synced && live.lag_spark.len() > 1).await;
 
     console.stop(&id).await.unwrap();
     let live = until(&console, &id, |live| live.status == Status::Stopped).await;
