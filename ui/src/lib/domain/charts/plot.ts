@@ -13,6 +13,8 @@ export type Line = {
   format: (value: number | null) => string;
   /** The axis it belongs to. */
   side: "left" | "right";
+  /** What the scale shows at least, so that noise around 0 does not look like a mountain. */
+  least: number;
   fill?: boolean;
 };
 
@@ -32,6 +34,15 @@ const FONT = '11px system-ui, "DejaVu Sans", sans-serif';
 /** Lags below this are drawn as this on a logarithmic scale, which has no zero. */
 export const LOG_FLOOR = 0.1;
 const SEVERITY_COLOR = { info: "--line-strong", warning: "--warn", error: "--bad" } as const;
+
+/** Seconds between ticks: whole minutes, so that a label is an hour and a minute. */
+const TIME_STEPS = [60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200];
+
+const hourMinute = new Intl.DateTimeFormat(FALLBACK, {
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+});
 
 /** The colour a custom property stands for now; canvas does not know `light-dark()`. */
 export function color(host: HTMLElement, property: string): string {
@@ -73,7 +84,7 @@ export function makePlot(host: HTMLElement, options: PlotOptions): uPlot {
       scales: {
         x: { time: true, range: () => options.span() },
         ...Object.fromEntries(
-          options.lines.map((line) => [scaleOf(line), scale(options.log, HEADROOM[line.side])]),
+          options.lines.map((line) => [scaleOf(line), scale(options.log, line)]),
         ),
       },
       axes: [
@@ -84,8 +95,9 @@ export function makePlot(host: HTMLElement, options: PlotOptions): uPlot {
           gap: 4,
           grid: { show: false },
           ticks: { ...grid, size: 4 },
-          space: 56,
-          values: (_, splits, __, ___, increment) => splits.map(timeLabel(increment)),
+          space: 44,
+          incrs: TIME_STEPS,
+          values: (_, splits) => splits.map((split) => hourMinute.format(split * 1000)),
         },
         ...options.lines.map(axis),
       ],
@@ -135,7 +147,7 @@ function scaleOf(line: Line): string {
 /** Two lines that rise and fall together are still seen as two. */
 const HEADROOM = { left: 1.15, right: 1.6 } as const;
 
-function scale(log: boolean, headroom: number): uPlot.Scale {
+function scale(log: boolean, line: Line): uPlot.Scale {
   if (log) {
     return {
       distr: 3,
@@ -146,23 +158,12 @@ function scale(log: boolean, headroom: number): uPlot.Scale {
     };
   }
   // Always from zero, with air above: a flat line at 2 ms must not look like a cliff.
-  return { range: (_, __, max) => [0, Math.max(1, max ?? 0) * headroom] };
+  return { range: (_, __, max) => [0, Math.max(line.least, max ?? 0) * HEADROOM[line.side]] };
 }
 
 /** On the logarithmic axis only 0.1, 1, 10, 100 … carry a label. */
 function decades(_: uPlot, splits: number[]): (number | null)[] {
   return splits.map((split) => (Math.abs(Math.log10(split) % 1) < 1e-6 ? split : null));
-}
-
-/** Seconds only where the ticks are closer than a minute. */
-function timeLabel(increment: number): (split: number) => string {
-  const format = new Intl.DateTimeFormat(FALLBACK, {
-    hour: "2-digit",
-    minute: "2-digit",
-    hourCycle: "h23",
-    ...(increment < 60 ? { second: "2-digit" } : {}),
-  });
-  return (split) => format.format(split * 1000);
 }
 
 function withAlpha(rgb: string): string {
