@@ -12,8 +12,9 @@ pub(super) fn describe(bytes: &[u8], index: u64) -> Option<String> {
     for i in 0..=index {
         let rest = bytes.get(at..)?;
         match scanner.scan(rest).ok()? {
-            Scan::Complete(len) if i < index => at += len,
-            _ => return name(rest, &scanner),
+            _ if i == index => return name(rest, &scanner),
+            Scan::Complete(len) => at += len,
+            Scan::Incomplete => return None,
         }
     }
     None
