@@ -63,7 +63,7 @@ pub(crate) enum Step {
 
 impl Content {
     pub(crate) fn new(encoding: Encoding, part: usize) -> Self {
-        Self { state: State::Start(encoding), part }
+        Self { state: State::Start(encoding), part: part.max(1) }
     }
 
     /// The next part of the value; `bytes` begins where the last call ended.
@@ -246,16 +246,18 @@ fn ttl_fields(elements: packed::Elements) -> Parsed<Vec<Field>> {
 /// Reads as many elements as are there, up to a part's size.
 fn elements(cursor: &mut Cursor<'_>, element: Element, left: &mut u64, size: usize) -> Parsed<Part> {
     let begin = cursor.at;
+    let mut held = 0;
     let mut part = match element {
         Element::Plain | Element::Ziplist | Element::Node => Part::Elements(Vec::new()),
         Element::AsciiScored | Element::Scored => Part::Scored(Vec::new()),
         Element::Field | Element::TtlField(_) | Element::FieldTtl => Part::Fields(Vec::new()),
     };
-    while *left > 0 && cursor.at - begin < size {
+    while *left > 0 && held < size {
         let mut ahead = *cursor;
         match add_element(&mut ahead, element, &mut part) {
-            Ok(()) => {
+            Ok(added) => {
                 *cursor = ahead;
+                held += added;
                 *left -= 1;
             }
             Err(Broken::Need) if cursor.at > begin => break,
@@ -265,24 +267,32 @@ fn elements(cursor: &mut Cursor<'_>, element: Element, left: &mut u64, size: usi
     Ok(part)
 }
 
-fn add_element(cursor: &mut Cursor<'_>, element: Element, part: &mut Part) -> Parsed<()> {
+/// Adds one element; gives the memory that it takes, about. Compressed elements take more than they have bytes in the dump.
+fn add_element(cursor: &mut Cursor<'_>, element: Element, part: &mut Part) -> Parsed<usize> {
     let owned = |string: Cow<'_, [u8]>| string.into_owned();
+    let size = |bytes: &Vec<u8>| bytes.len() + size_of::<Vec<u8>>();
+    let mut added = 0;
     match part {
-        Part::Elements(elements) => match element {
-            Element::Ziplist => elements.extend(packed::ziplist(&cursor.string()?)?),
-            Element::Node => match cursor.length()? {
-                1 => elements.push(owned(cursor.string()?)),
-                2 => elements.extend(packed::listpack(&cursor.string()?)?),
-                _ => return Err(Broken::Malformed("an unknown node in a quicklist")),
-            },
-            _ => elements.push(owned(cursor.string()?)),
-        },
+        Part::Elements(elements) => {
+            let more = match element {
+                Element::Ziplist => packed::ziplist(&cursor.string()?)?,
+                Element::Node => match cursor.length()? {
+                    1 => vec![owned(cursor.string()?)],
+                    2 => packed::listpack(&cursor.string()?)?,
+                    _ => return Err(Broken::Malformed("an unknown node in a quicklist")),
+                },
+                _ => vec![owned(cursor.string()?)],
+            };
+            added = more.iter().map(size).sum();
+            elements.extend(more);
+        }
         Part::Scored(members) => {
             let member = owned(cursor.string()?);
             let score = match element {
                 Element::AsciiScored => ascii_double(cursor)?,
                 _ => f64::from_le_bytes(cursor.array()?),
             };
+            added = size(&member) + size_of::<f64>();
             members.push((member, score));
         }
         Part::Fields(fields) => {
@@ -300,9 +310,10 @@ fn add_element(cursor: &mut Cursor<'_>, element: Element, part: &mut Part) -> Pa
                 Element::FieldTtl => u64::try_from(i64::from_le_bytes(cursor.array()?)).ok(),
                 _ => before,
             };
+            added = size(&name) + size(&value);
             fields.push(Field { name, value, expire_at_ms });
         }
         _ => {}
     }
-    Ok(())
+    Ok(added)
 }

@@ -38,6 +38,8 @@ pub struct Decoder {
     start: usize,
     /// Bytes from `start` on that the last event showed.
     shown: usize,
+    /// Everything before is in the checksum already.
+    summed: usize,
     /// Offset in the dump of `start`.
     offset: u64,
     crc: Crc,
@@ -85,6 +87,7 @@ enum Found {
     Nothing,
     Header,
     Aux(Range<usize>, Range<usize>),
+    ModuleAux(String),
     SelectDb,
     ResizeDb(u64, u64),
     Function(Range<usize>),
@@ -104,6 +107,7 @@ impl Decoder {
             buf: Vec::new(),
             start: 0,
             shown: 0,
+            summed: 0,
             offset: 0,
             crc: Crc::default(),
             version: 0,
@@ -118,8 +122,9 @@ impl Decoder {
     pub fn feed(&mut self, bytes: &[u8]) {
         self.release();
         if self.start > 0 {
+            self.sum();
             self.buf.drain(..self.start);
-            self.start = 0;
+            (self.start, self.summed) = (0, 0);
         }
         self.buf.extend_from_slice(bytes);
     }
@@ -136,7 +141,7 @@ impl Decoder {
         self.release();
         let rest = self.buf.split_off(self.start.min(self.buf.len()));
         self.buf = Vec::new();
-        self.start = 0;
+        (self.start, self.summed) = (0, 0);
         rest
     }
 
@@ -164,14 +169,18 @@ impl Decoder {
     /// Lets go of the bytes that the last event showed.
     fn release(&mut self) {
         if self.shown > 0 {
-            let end = self.start + self.shown;
-            if !matches!(self.state, State::Done) {
-                self.crc.update(self.buf.get(self.start..end).unwrap_or_default());
-            }
             self.offset += self.shown as u64;
-            self.start = end;
+            self.start += self.shown;
             self.shown = 0;
         }
+    }
+
+    /// Takes what is done with into the checksum: in large pieces, which is what makes it cheap.
+    fn sum(&mut self) {
+        if !matches!(self.state, State::Done) {
+            self.crc.update(self.buf.get(self.summed..self.start).unwrap_or_default());
+        }
+        self.summed = self.start;
     }
 
     fn rest(&self) -> &[u8] {
@@ -264,12 +273,12 @@ impl Decoder {
                 Found::Nothing
             }
             0xf7 => {
-                // The module's ID, and when the note was written, behind an opcode of its own.
-                for _ in 0..3 {
-                    cursor.length()?;
-                }
+                let module = module_name(cursor.length()?);
+                // When it was written, behind an opcode of its own.
+                cursor.length()?;
+                cursor.length()?;
                 self.state = State::ModuleAux;
-                Found::Nothing
+                Found::ModuleAux(module)
             }
             0xf5 => Found::Function(string_range(&mut cursor)?),
             0xf4 => {
@@ -285,7 +294,9 @@ impl Decoder {
                 let kind = ValueKind::new(opcode, self.valkey);
                 let Some(encoding) = kind.encoding() else {
                     let key = Cursor::new(rest, key.start).string()?;
-                    return Err(RdbError::unknown_type(kind, &key, self.offset).into());
+                    return Err(
+                        RdbError::UnknownType { type_byte: opcode, key: shown(&key), offset: self.offset }.into()
+                    );
                 };
                 self.state = State::Object(Object { kind, encoding, key, skim: Skim::new(encoding) });
                 return Ok(Found::Nothing);
@@ -315,7 +326,7 @@ impl Decoder {
     fn begin_large(&mut self, object: Object) -> Result<Found, Stop> {
         let rest = self.rest();
         let key = Cursor::new(rest, object.key.start).string()?.into_owned();
-        let shown_key = key.escape_ascii().to_string();
+        let shown_key = shown(&key);
         if object.kind.logical() == Some(Logical::Module) {
             return Err(self.cannot_split("a module's value", shown_key, self.limits.collect as u64));
         }
@@ -373,6 +384,7 @@ impl Decoder {
     /// The checksum: none before version 5, 0 when the server was told not to compute it.
     fn checksum(&mut self) -> Result<Found, Stop> {
         if self.version >= 5 {
+            self.sum();
             let mut cursor = Cursor::new(self.rest(), 0);
             let stored = u64::from_le_bytes(cursor.array()?);
             let computed = self.crc.value();
@@ -397,6 +409,7 @@ impl Decoder {
             Found::Nothing | Found::End => Event::End,
             Found::Header => Event::Header { version: self.version, valkey: self.valkey },
             Found::Aux(name, value) => Event::Aux { name: string(name), value: string(value) },
+            Found::ModuleAux(module) => Event::ModuleAux { module },
             Found::SelectDb => Event::SelectDb(self.db),
             Found::ResizeDb(keys, expires) => Event::ResizeDb { keys, expires },
             Found::Function(code) => Event::Function(string(code)),
@@ -414,6 +427,25 @@ impl Decoder {
             Found::LargeEnd => Event::LargeEnd,
         }
     }
+}
+
+/// A module's name: nine characters of 6 bits in the high bits of its ID (Redis' module.c, `moduleTypeEncodeId`).
+fn module_name(id: u64) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let letter = |i: u32| LETTERS.get((id >> (58 - 6 * i) & 63) as usize).copied().unwrap_or(b'?') as char;
+    (0..9).map(letter).collect()
+}
+
+/// Most characters of a key in an error.
+const SHOWN_KEY: usize = 128;
+
+/// A key as an error shows it.
+fn shown(key: &[u8]) -> String {
+    let mut text = key.get(..SHOWN_KEY.min(key.len())).unwrap_or_default().escape_ascii().to_string();
+    if key.len() > SHOWN_KEY {
+        text.push('…');
+    }
+    text
 }
 
 /// Where a string stands, once all of it is there and decodes.

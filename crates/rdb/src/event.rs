@@ -22,6 +22,11 @@ pub enum Event<'a> {
         /// Its value.
         value: Cow<'a, [u8]>,
     },
+    /// A module's data that belongs to no key was passed over: only the module can read it.
+    ModuleAux {
+        /// The type's name, nine characters.
+        module: String,
+    },
     /// The objects that follow are in this database.
     SelectDb(u32),
     /// How much the database holds.

@@ -14,6 +14,11 @@ fn whole<T>(parsed: Parsed<T>, what: &'static str) -> Parsed<T> {
     parsed.map_err(|broken| if broken == Broken::Need { Broken::Malformed(what) } else { broken })
 }
 
+/// The end byte was read: nothing may follow, or elements would be lost unnoticed.
+fn end<T>(cursor: &Cursor<'_>) -> Parsed<Option<T>> {
+    if cursor.left() == 0 { Ok(None) } else { Err(Broken::Malformed("a packed value with bytes behind its end")) }
+}
+
 fn decimal(number: i64) -> Vec<u8> {
     number.to_string().into_bytes()
 }
@@ -39,7 +44,7 @@ pub(crate) fn ziplist(bytes: &[u8]) -> Parsed<Elements> {
 
 fn ziplist_element(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<u8>>> {
     match cursor.byte()? {
-        0xff => return Ok(None),
+        0xff => return end(cursor),
         // Length of the element before: five bytes when the first says 254.
         0xfe => drop(cursor.take(4)?),
         _ => {}
@@ -83,7 +88,7 @@ fn listpack_element(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<u8>>> {
     let start = cursor.at;
     let head = cursor.byte()?;
     let element = match head {
-        0xff => return Ok(None),
+        0xff => return end(cursor),
         0x00..=0x7f => decimal(i64::from(head)),
         0x80..=0xbf => cursor.take(usize::from(head & 0x3f))?.to_vec(),
         0xc0..=0xdf => {
@@ -107,10 +112,11 @@ fn listpack_element(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<u8>>> {
     };
     // The element's length again, 7 bits a byte, for walking backwards.
     let back = match cursor.at - start {
+        // The borders are one below what 7 bits a byte could hold (`lpEncodeBacklenBytes`).
         0..=127 => 1,
-        128..=16_383 => 2,
-        16_384..=2_097_151 => 3,
-        2_097_152..=268_435_455 => 4,
+        128..=16_382 => 2,
+        16_383..=2_097_150 => 3,
+        2_097_151..=268_435_454 => 4,
         _ => 5,
     };
     cursor.take(back)?;
@@ -132,6 +138,7 @@ pub(crate) fn intset(bytes: &[u8]) -> Parsed<Elements> {
             _ => return Err(Broken::Malformed("an intset of an unknown width")),
         }));
     }
+    end::<()>(&cursor)?;
     Ok(members)
 }
 
@@ -149,7 +156,7 @@ pub(crate) fn zipmap(bytes: &[u8]) -> Parsed<Elements> {
 }
 
 fn zipmap_pair(cursor: &mut Cursor<'_>) -> Parsed<Option<[Vec<u8>; 2]>> {
-    let Some(len) = zipmap_length(cursor)? else { return Ok(None) };
+    let Some(len) = zipmap_length(cursor)? else { return end(cursor) };
     let field = cursor.take(len)?.to_vec();
     let len = zipmap_length(cursor)?.ok_or(Broken::Malformed("a zipmap that ends behind a field"))?;
     let unused = usize::from(cursor.byte()?);
@@ -181,6 +188,27 @@ mod tests {
         for cut in 0..bytes.len() {
             assert!(listpack(&bytes[..cut]).is_err());
         }
+    }
+
+    #[test]
+    fn no_element_is_lost_behind_one_at_the_border_of_its_back_length() {
+        for (len, back) in [(16_377, 2), (16_378, 3), (16_379, 3), (2_097_145, 3), (2_097_146, 4)] {
+            let mut bytes = b"\0\0\0\0\x02\0\xf0".to_vec();
+            bytes.extend(u32::try_from(len).unwrap().to_le_bytes());
+            bytes.extend(vec![b'v'; len]);
+            // As the server writes it: the last bytes of 16383 and 2097151 are 255.
+            bytes.extend(vec![0xff; back]);
+            bytes.extend(b"\x81b\x02\xff");
+            let elements = listpack(&bytes).unwrap();
+            assert_eq!(elements.iter().map(Vec::len).collect::<Vec<_>>(), [len, 1]);
+        }
+    }
+
+    #[test]
+    fn bytes_behind_the_end_are_refused() {
+        assert!(listpack(b"\0\0\0\0\x01\0\x05\x01\xff\x05\x01\xff").is_err());
+        assert!(intset(b"\x02\0\0\0\x01\0\0\0\x07\0\x08\0").is_err());
+        assert!(zipmap(b"\x01\x01a\x01\x00x\xff\x00").is_err());
     }
 
     #[test]

@@ -17,6 +17,8 @@ use crate::{Endpoint, ErrorKind, Failure, dial};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long it may be silent while it prepares a snapshot; it sends a newline about every second.
 const PSYNC_TIMEOUT: Duration = Duration::from_secs(60);
+/// The newest Valkey whose dumps are understood: a later one would send a later format (replication.c, `replconfCommand`).
+const VALKEY_VERSION: &str = "9.0.0";
 /// No answer of the handshake is longer.
 const LINE_LIMIT: usize = 4096;
 
@@ -89,6 +91,8 @@ pub(crate) async fn handshake(
     // Port 0: any other number could make a Sentinel reconfigure whatever listens there.
     talk.offer(&["REPLCONF", "listening-port", "0"]).await?;
     talk.offer(&["REPLCONF", "capa", "eof", "capa", "psync2"]).await?;
+    // Valkey 9 writes its own format only for replicas that say they know it; all others answer an error.
+    talk.offer(&["REPLCONF", "version", VALKEY_VERSION]).await?;
     let next = from.map(|place| (place.offset + 1).to_string());
     let (replid, offset) = match (from, &next) {
         (Some(place), Some(next)) => (place.replid.as_str(), next.as_str()),

@@ -37,23 +37,26 @@ pub(crate) struct LinkContext {
 impl LinkContext {
     /// Writes a line of the event log.
     pub(crate) fn event_info(&self, message: &str) {
-        self.events.send(EngineEvent {
-            at: SystemTime::now(),
-            source: Some(self.source.id.clone()),
-            severity: Severity::Info,
-            message: message.to_owned(),
-            hint: None,
-        });
+        self.event(Severity::Info, message, None);
     }
 
-    /// Writes a failure to the event log.
-    pub(crate) fn event_failure(&self, failure: &Failure, severity: Severity) {
+    /// Writes a warning to the event log.
+    pub(crate) fn event_warning(&self, message: &str) {
+        self.event(Severity::Warning, message, None);
+    }
+
+    /// Writes a failure that is retried to the event log.
+    pub(crate) fn event_failure(&self, failure: &Failure) {
+        self.event(Severity::Warning, &failure.message, Some(&failure.hint));
+    }
+
+    fn event(&self, severity: Severity, message: &str, hint: Option<&str>) {
         self.events.send(EngineEvent {
             at: SystemTime::now(),
             source: Some(self.source.id.clone()),
             severity,
-            message: failure.message.clone(),
-            hint: Some(failure.hint.clone()),
+            message: message.to_owned(),
+            hint: hint.map(str::to_owned),
         });
     }
 }
@@ -162,7 +165,7 @@ impl Retries {
         self.attempt += 1;
         let wait = back_off(self.attempt);
         if self.attempt == 1 {
-            ctx.event_failure(failure, Severity::Warning);
+            ctx.event_failure(failure);
         }
         ctx.meters.update(|state| {
             let since = state.failure.as_ref().filter(|f| f.kind == failure.kind).map(|f| f.since);

@@ -98,6 +98,12 @@ impl Loader<'_> {
                     self.stream_db = std::str::from_utf8(&value).ok().and_then(|db| db.parse().ok()).unwrap_or(0);
                 }
                 Event::Header { .. } | Event::Aux { .. } => {}
+                Event::ModuleAux { module } => {
+                    ctx.event_warning(&format!(
+                        "{} holds data of the module type {module} outside of keys; it is not copied.",
+                        ctx.source.endpoint.authority()
+                    ));
+                }
                 Event::SelectDb(db) => check_db(ctx, self.dialect, db)?,
                 Event::ResizeDb { .. } => {}
                 Event::Function(code) => {
