@@ -1,0 +1,233 @@
+//! The `tributary` binary, as a script would use it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::server::Server;
+use crate::{DEADLINE, eventually};
+
+/// Where the binary is: beside the tests, where `cargo build` puts it, or where `TRIBUTARY_BIN` says.
+///
+/// # Panics
+/// When it has not been built.
+#[must_use]
+pub fn program() -> PathBuf {
+    if let Some(path) = std::env::var_os("TRIBUTARY_BIN") {
+        return PathBuf::from(path);
+    }
+    let test = std::env::current_exe().expect("the test's own path");
+    let path = test.ancestors().nth(2).expect("the target folder").join("tributary");
+    assert!(path.is_file(), "{} is not there: run cargo build -p tributary-cli", path.display());
+    path
+}
+
+/// A running `tributary sync --json`, killed on drop.
+#[derive(Debug)]
+pub struct Sync {
+    child: Child,
+    reports: Arc<Mutex<Vec<String>>>,
+    errors: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// How a run ended and all that it printed.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code; none after a signal.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub reports: Vec<String>,
+    /// Standard error.
+    pub errors: String,
+}
+
+impl Sync {
+    /// Starts it from one server to another.
+    #[must_use]
+    pub fn between(source: &Server, destination: &Server, extra: &[&str]) -> Self {
+        Self::start(&source.url(), &destination.url(), extra, &[])
+    }
+
+    /// Starts it with URLs, further arguments and environment variables.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start(source: &str, destination: &str, extra: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(program())
+            .args(["sync", "--source", source, "--destination", destination, "--json"])
+            .args(extra)
+            .envs(environment.iter().copied())
+            .env("TRIBUTARY_LOG", "debug")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start tributary");
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let errors = Arc::new(Mutex::new(String::new()));
+        let stdout = BufReader::new(child.stdout.take().expect("standard output"));
+        let lines = Arc::clone(&reports);
+        let mut readers = vec![std::thread::spawn(move || {
+            stdout.lines().map_while(Result::ok).for_each(|line| lines.lock().expect("reports").push(line));
+        })];
+        let mut stderr = BufReader::new(child.stderr.take().expect("standard error"));
+        let text = Arc::clone(&errors);
+        readers.push(std::thread::spawn(move || {
+            let mut line = String::new();
+            while stderr.read_line(&mut line).is_ok_and(|length| length > 0) {
+                text.lock().expect("errors").push_str(&line);
+                line.clear();
+            }
+        }));
+        Self { child, reports, errors, readers }
+    }
+
+    /// The newest report.
+    fn report(&self) -> Option<Value> {
+        let reports = self.reports.lock().expect("reports");
+        reports.last().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("not JSON: {e}: {line}")))
+    }
+
+    /// Waits until a report's first source meets `condition`, and gives that source.
+    ///
+    /// # Panics
+    /// When it does not, or the process ends before.
+    pub fn until(&mut self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+        let started = Instant::now();
+        loop {
+            let ended = self.child.try_wait().expect("the process's state");
+            let report = self.report();
+            if let Some(source) = report.as_ref().map(|r| &r["sources"][0]).filter(|s| condition(s)) {
+                return source.clone();
+            }
+            let state = || format!("{report:?}\n{}", self.errors.lock().expect("errors"));
+            assert!(ended.is_none(), "{what}: ended with {ended:?}: {}", state());
+            assert!(started.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}: {}", state());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until the source is Synced.
+    pub fn until_synced(&mut self) -> Value {
+        self.until("synced", |source| source["phase"] == "synced")
+    }
+
+    /// Waits until everything that the source has executed so far is applied.
+    pub fn until_in_step(&mut self, source: &Server) -> Value {
+        let offset = source.count("master_repl_offset");
+        self.until("in step", |report| {
+            report["phase"] == "synced" && report["applied"].as_u64().is_some_and(|applied| applied >= offset)
+        })
+    }
+
+    /// Waits until the source shows an error of this kind.
+    pub fn until_error(&mut self, kind: &str) -> Value {
+        self.until(kind, |source| source["error"]["kind"] == kind)
+    }
+
+    /// The most memory it has held, in MiB (VmHWM).
+    ///
+    /// # Panics
+    /// When the process is gone.
+    #[must_use]
+    pub fn peak_mib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("the process's status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number of kB");
+        kib.div_ceil(1024)
+    }
+
+    /// Its arguments and environment's view for others: the command line in /proc.
+    ///
+    /// # Panics
+    /// When the process is gone.
+    #[must_use]
+    pub fn command_line(&self) -> String {
+        let bytes = std::fs::read(format!("/proc/{}/cmdline", self.child.id())).expect("the command line");
+        String::from_utf8_lossy(&bytes).replace('\0', " ")
+    }
+
+    /// Sends a signal by name, such as INT.
+    ///
+    /// # Panics
+    /// When it cannot be sent.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.expect("kill").success(), "kill -{name}");
+    }
+
+    /// Interrupts it as Ctrl+C does and waits for its end.
+    #[must_use]
+    pub fn interrupt(self) -> Ended {
+        self.signal("INT");
+        self.ended()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end.
+    #[must_use]
+    pub fn ended(mut self) -> Ended {
+        let status = eventually("tributary ends", || self.child.try_wait().expect("the process's state"));
+        for reader in self.readers.drain(..) {
+            reader.join().expect("a reader");
+        }
+        Ended {
+            code: status.code(),
+            reports: self.reports.lock().expect("reports").clone(),
+            errors: self.errors.lock().expect("errors").clone(),
+        }
+    }
+}
+
+impl Ended {
+    /// The last report's first source.
+    ///
+    /// # Panics
+    /// When there was none.
+    #[must_use]
+    pub fn last(&self) -> Value {
+        let line = self.reports.last().unwrap_or_else(|| panic!("no report: {}", self.errors));
+        serde_json::from_str::<Value>(line).expect("JSON")["sources"][0].clone()
+    }
+
+    /// Everything it printed.
+    #[must_use]
+    pub fn output(&self) -> String {
+        format!("{}\n{}", self.reports.join("\n"), self.errors)
+    }
+}
+
+impl Drop for Sync {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Runs `tributary` with arguments to its end: the exit code and what it printed.
+///
+/// # Panics
+/// When it cannot be started.
+#[must_use]
+pub fn run(arguments: &[&str]) -> (Option<i32>, String) {
+    let mut child = Command::new(program())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start tributary");
+    let mut text = String::new();
+    child.stderr.take().expect("standard error").read_to_string(&mut text).expect("its text");
+    (child.wait().expect("its end").code(), text)
+}

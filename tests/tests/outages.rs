@@ -1,0 +1,118 @@
+//! Outages: connections that drop, servers that restart, a backlog that no longer reaches back.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+use tributary_tests::cli::Sync;
+use tributary_tests::compare;
+use tributary_tests::eventually;
+use tributary_tests::load::{self, Writer};
+use tributary_tests::proxy::Proxy;
+use tributary_tests::server::{Server, Version};
+
+const EXPIRY_TOLERANCE_MS: i64 = 10;
+
+#[test]
+fn a_dropped_connection_is_continued_by_a_partial_sync_and_counters_stay_exact() {
+    let source = Server::with(Version::Redis70, &["repl-backlog-size 256mb"]);
+    let destination = Server::start(Version::Redis70);
+    load::bulk(&source, 5000);
+    let mut sync = Sync::between(&source, &destination, &[]);
+    sync.until_synced();
+    assert_eq!(source.count("sync_full"), 1);
+    let writer = Writer::start(&source);
+    for already in 0..3 {
+        source.run::<u64>(&["CLIENT", "KILL", "TYPE", "replica"]);
+        eventually("a partial sync", || (source.count("sync_partial_ok") > already).then_some(()));
+    }
+    writer.finish();
+    sync.until_in_step(&source);
+    assert_eq!(source.count("sync_full"), 1);
+    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+    assert_eq!(sync.interrupt().code, Some(0));
+}
+
+#[test]
+fn an_outage_longer_than_the_backlog_leads_to_a_full_sync() {
+    let source = Server::with(Version::Redis70, &["repl-backlog-size 16kb"]);
+    let destination = Server::start(Version::Redis70);
+    load::bulk(&source, 5000);
+    let proxy = Proxy::before(source.port());
+    let mut sync = Sync::start(&proxy.url(), &destination.url(), &[], &[]);
+    sync.until_synced();
+    proxy.cut();
+    sync.until("retrying", |report| report["phase"] == "retrying");
+    load::big_list(&source, "larger than the backlog", 4);
+    source.run::<u64>(&["DEL", "key:1"]);
+    proxy.mend();
+    eventually("a second full sync", || (source.count("sync_full") == 2).then_some(()));
+    sync.until_in_step(&source);
+    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+    assert_eq!(sync.interrupt().code, Some(0));
+}
+
+#[test]
+fn a_source_that_restarts_is_followed_again() {
+    let mut source = Server::start(Version::Redis70);
+    let destination = Server::start(Version::Redis70);
+    load::bulk(&source, 2000);
+    let mut sync = Sync::between(&source, &destination, &[]);
+    sync.until_synced();
+    source.kill();
+    sync.until("retrying", |report| report["phase"] == "retrying");
+    source.start_again();
+    source.run::<()>(&["SET", "after", "the restart"]);
+    eventually("the write arrives", || destination.run::<Option<String>>(&["GET", "after"]));
+    sync.until_in_step(&source);
+    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+    assert_eq!(sync.interrupt().code, Some(0));
+}
+
+#[test]
+fn a_destination_that_restarts_empty_is_loaded_again() {
+    let source = Server::start(Version::Redis70);
+    let mut destination = Server::start(Version::Redis70);
+    load::bulk(&source, 2000);
+    let mut sync = Sync::between(&source, &destination, &[]);
+    sync.until_synced();
+    destination.kill();
+    source.run::<()>(&["SET", "during", "the outage"]);
+    sync.until("retrying", |report| report["phase"] == "retrying");
+    destination.start_again();
+    eventually("the write arrives", || destination.run::<Option<String>>(&["GET", "during"]));
+    sync.until_in_step(&source);
+    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+    assert_eq!(sync.interrupt().code, Some(0));
+}
+
+#[test]
+fn a_destination_whose_connections_are_cut_while_loading_ends_equal() {
+    let (source, destination) = (Server::start(Version::Redis70), Server::start(Version::Redis70));
+    load::bulk(&source, 40_000);
+    let proxy = Proxy::before(destination.port());
+    let mut sync = Sync::start(&source.url(), &proxy.url(), &[], &[]);
+    eventually("the load has begun", || (destination.run::<u64>(&["DBSIZE"]) > 500).then_some(()));
+    proxy.cut();
+    sync.until("retrying", |report| report["phase"] == "retrying");
+    proxy.mend();
+    sync.until_synced();
+    sync.until_in_step(&source);
+    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+    assert_eq!(sync.interrupt().code, Some(0));
+}
+
+#[test]
+fn a_sync_that_was_stopped_goes_on_from_its_checkpoint() {
+    let (source, destination) = (Server::start(Version::Redis70), Server::start(Version::Redis70));
+    load::bulk(&source, 5000);
+    let mut sync = Sync::between(&source, &destination, &[]);
+    sync.until_synced();
+    let ended = sync.interrupt();
+    assert_eq!(ended.code, Some(0), "{}", ended.output());
+    assert_eq!(ended.last()["status"], "stopped", "{}", ended.output());
+    source.run::<()>(&["SET", "while", "it was stopped"]);
+    sync = Sync::between(&source, &destination, &[]);
+    sync.until_in_step(&source);
+    assert_eq!(source.count("sync_full"), 1, "it went on without a second snapshot");
+    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+    assert_eq!(sync.interrupt().code, Some(0));
+}
