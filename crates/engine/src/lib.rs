@@ -12,6 +12,7 @@ mod endpoint;
 mod event;
 mod examine;
 mod failure;
+mod kinship;
 mod lag;
 mod link;
 mod meters;

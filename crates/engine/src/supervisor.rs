@@ -14,7 +14,7 @@ use crate::event::{EngineEvent, Severity};
 use crate::link::{self, Gate, LinkContext, LinkEnd, Start, back_off};
 use crate::meters::Meters;
 use crate::report::Reporter;
-use crate::{Action, ErrorKind, Failure, Phase, ReplicaSpec, ReplicaStatus, Retry};
+use crate::{Action, ErrorKind, Failure, Phase, ReplicaSpec, ReplicaStatus, Retry, kinship};
 
 /// How often the status is published.
 const REPORT_PERIOD: Duration = Duration::from_millis(250);
@@ -170,10 +170,21 @@ impl Supervisor {
     /// Where each source is to begin: all of them behind their checkpoints, or all with a snapshot.
     async fn plan(&self, mode: StartMode) -> Result<Vec<Start>, Failure> {
         self.each(|state| state.phase = Phase::Connecting);
-        let Opening { survey, marks } = tokio::select! {
-            opening = destination::open(&self.spec) => opening?,
-            () = self.stop.cancelled() => return Ok(Vec::new()),
+        let look = async {
+            let starts = self.starts(mode, destination::open(&self.spec).await?)?;
+            if starts.iter().any(|start| matches!(start, Start::Load)) {
+                kinship::check(&self.spec).await?;
+            }
+            Ok(starts)
         };
+        tokio::select! {
+            starts = look => starts,
+            () = self.stop.cancelled() => Ok(Vec::new()),
+        }
+    }
+
+    fn starts(&self, mode: StartMode, found: Opening) -> Result<Vec<Start>, Failure> {
+        let Opening { survey, marks } = found;
         let load = || Ok(vec![Start::Load; self.spec.sources.len()]);
         if mode == StartMode::Restart {
             return load();
