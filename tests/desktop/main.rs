@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
+mod display;
 mod server;
 mod window;
 
 use std::path::Path;
 
+use display::Display;
 use server::Server;
 use window::Window;
 
@@ -178,4 +180,51 @@ async fn the_demo_comes_into_step_in_the_window() {
     window.click("end-demo").await;
     window.find("empty-overview").await;
     window.close().await;
+}
+
+#[tokio::test]
+async fn closing_asks_once_keeps_running_in_the_tray_and_stops_when_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let window = Window::open(folder.path()).await;
+    let display = Display::open();
+    window.click("try-demo").await;
+    window.until("status-badge", |badge| badge.contains("Synced")).await;
+    let url = window.until("destination-url", |url| url.contains(':')).await;
+    let address = url.trim_start_matches("redis://").to_owned();
+
+    display.close_window();
+    window.find("close-prompt").await;
+    window.shot("close-prompt").await;
+    window.click("close-cancel").await;
+    display.until_shown(true).await;
+
+    display.close_window();
+    window.click_goodbye("close-tray").await;
+    display.until_shown(false).await;
+    assert!(std::net::TcpStream::connect(&address).is_ok(), "the demo runs on behind the tray");
+
+    // A second start brings the window of the first back.
+    assert!(window.start_again(folder.path()).success());
+    display.until_shown(true).await;
+
+    display.close_window();
+    window.click_goodbye("close-stop").await;
+    window.ended().await;
+    assert!(std::net::TcpStream::connect(&address).is_err(), "the demo's servers ended with the app");
+}
+
+#[tokio::test]
+async fn the_demos_servers_end_even_when_the_app_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let window = Window::open(folder.path()).await;
+    window.click("try-demo").await;
+    let url = window.until("destination-url", |url| url.contains(':')).await;
+    let address = url.trim_start_matches("redis://").to_owned();
+    assert!(std::net::TcpStream::connect(&address).is_ok());
+    window.kill();
+    let started = std::time::Instant::now();
+    while std::net::TcpStream::connect(&address).is_ok() {
+        assert!(started.elapsed() < std::time::Duration::from_secs(30), "a server outlived the app");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }

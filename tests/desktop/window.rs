@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use fantoccini::elements::Element;
@@ -86,6 +86,25 @@ impl Window {
         drop(self.driver);
     }
 
+    /// Kills the app and the driver, as a crash would.
+    pub fn kill(self) {
+        drop(self.driver);
+    }
+
+    /// Starts the app a second time and waits until that one has ended.
+    pub fn start_again(&self, folder: &Path) -> ExitStatus {
+        Command::new(app()).env("TRIBUTARY_DATA_DIR", folder).status().unwrap()
+    }
+
+    /// Waits until the app has ended by itself.
+    pub async fn ended(self) {
+        let started = Instant::now();
+        while self.client.title().await.is_ok() {
+            assert!(started.elapsed() < DEADLINE, "the app never ended");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Waits for the element with this test ID.
     pub async fn find(&self, id: &str) -> Element {
         let selector = format!("[data-testid=\"{id}\"]");
@@ -121,6 +140,13 @@ impl Window {
                 Err(_) => tokio::time::sleep(POLL).await,
             }
         }
+    }
+
+    /// Clicks what hides or closes the window: a WebDriver click would wait for a picture that never comes.
+    pub async fn click_goodbye(&self, id: &str) {
+        self.find(id).await;
+        let script = "const target = arguments[0]; setTimeout(() => document.querySelector(target).click(), 50)";
+        self.client.execute(script, vec![json!(format!("[data-testid=\"{id}\"]"))]).await.unwrap();
     }
 
     /// Waits until a field has the focus.
