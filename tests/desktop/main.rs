@@ -15,6 +15,13 @@ use window::Window;
 const SOURCE_PASSWORD: &str = "spring-water-4711";
 const DESTINATION_PASSWORD: &str = "river-mouth-0815";
 
+/// A driver that never answers must fail the test, not hold up the suite.
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(240);
+
+async fn in_time(test: impl Future<Output = ()>) {
+    tokio::time::timeout(LONGEST, test).await.expect("the window answers in time");
+}
+
 /// Goes from the first step of the form to the review.
 async fn define(window: &Window, name: &str, source: &Server, source_password: &str, destination: &Server) {
     window.click("new-replica").await;
@@ -66,165 +73,182 @@ fn in_secret_service(account: &str) -> String {
 
 #[tokio::test]
 async fn a_replica_is_made_started_watched_stopped_and_restarted_in_the_window() {
-    let (source, destination) = (Server::start(SOURCE_PASSWORD).await, Server::start(DESTINATION_PASSWORD).await);
-    for n in 0..1_000 {
-        source.run(&["SET", &format!("key:{n}"), "value"]).await;
-    }
-    destination.run(&["SET", "left-over", "1"]).await;
-    let folder = tempfile::tempdir().unwrap();
-    let window = Window::open(folder.path()).await;
-    window.find("empty-overview").await;
-    window.shot("overview-empty").await;
+    in_time(async {
+        let (source, destination) = (Server::start(SOURCE_PASSWORD).await, Server::start(DESTINATION_PASSWORD).await);
+        for n in 0..1_000 {
+            source.run(&["SET", &format!("key:{n}"), "value"]).await;
+        }
+        destination.run(&["SET", "left-over", "1"]).await;
+        let folder = tempfile::tempdir().unwrap();
+        let window = Window::open(folder.path()).await;
+        window.find("empty-overview").await;
+        window.shot("overview-empty").await;
 
-    define(&window, "delta", &source, SOURCE_PASSWORD, &destination).await;
-    window.click("test-connection").await;
-    window.until("check-line", |line| line.contains("accepts the connection")).await;
-    window.until("edit-view", |form| form.contains("may replicate") && form.contains("1000 in 1 database")).await;
-    window.shot("create-source").await;
-    window.click("next").await;
-    window.until("review-sentence", |text| text.contains("deletes 1 key ") && text.contains("loads 1 source")).await;
-    window.shot("create-review").await;
-    window.fill("review-confirm-name", "delta").await;
-    window.click("create-and-start").await;
+        define(&window, "delta", &source, SOURCE_PASSWORD, &destination).await;
+        window.click("test-connection").await;
+        window.until("check-line", |line| line.contains("accepts the connection")).await;
+        window.until("edit-view", |form| form.contains("may replicate") && form.contains("1000 in 1 database")).await;
+        window.shot("create-source").await;
+        window.click("next").await;
+        window
+            .until("review-sentence", |text| text.contains("deletes 1 key ") && text.contains("loads 1 source"))
+            .await;
+        window.shot("create-review").await;
+        window.fill("review-confirm-name", "delta").await;
+        window.click("create-and-start").await;
 
-    window.until("status-badge", |badge| badge.contains("Synced")).await;
-    assert_eq!(destination.run(&["EXISTS", "left-over"]).await, redis::Value::Int(0));
-    destination.holds("key:999", "value").await;
-    source.run(&["SET", "written", "while synced"]).await;
-    destination.holds("written", "while synced").await;
-    window.until("lag", |lag| lag.ends_with(" ms")).await;
-    window.until("last-command", |time| time.contains(':')).await;
-    window.until("server", |server| server.starts_with("Redis ")).await;
-    window.shot("replica-synced-small").await;
+        window.until("status-badge", |badge| badge.contains("Synced")).await;
+        assert_eq!(destination.run(&["EXISTS", "left-over"]).await, redis::Value::Int(0));
+        destination.holds("key:999", "value").await;
+        source.run(&["SET", "written", "while synced"]).await;
+        destination.holds("written", "while synced").await;
+        window.until("lag", |lag| lag.ends_with(" ms")).await;
+        window.until("last-command", |time| time.contains(':')).await;
+        window.until("server", |server| server.starts_with("Redis ")).await;
+        window.shot("replica-synced-small").await;
 
-    let (replica, origin) = ids(&destination).await;
-    assert_eq!(in_secret_service(&format!("{replica}/destination")), DESTINATION_PASSWORD);
-    assert_eq!(in_secret_service(&format!("{replica}/{origin}")), SOURCE_PASSWORD);
+        let (replica, origin) = ids(&destination).await;
+        assert_eq!(in_secret_service(&format!("{replica}/destination")), DESTINATION_PASSWORD);
+        assert_eq!(in_secret_service(&format!("{replica}/{origin}")), SOURCE_PASSWORD);
 
-    window.click("stop").await;
-    window.until("status-badge", |badge| badge.to_lowercase().contains("stopped")).await;
-    source.run(&["SET", "written", "while stopped"]).await;
-    window.click("start").await;
-    window.until("status-badge", |badge| badge.contains("Synced")).await;
-    destination.holds("written", "while stopped").await;
+        window.click("stop").await;
+        window.until("status-badge", |badge| badge.to_lowercase().contains("stopped")).await;
+        source.run(&["SET", "written", "while stopped"]).await;
+        window.click("start").await;
+        window.until("status-badge", |badge| badge.contains("Synced")).await;
+        destination.holds("written", "while stopped").await;
 
-    destination.run(&["SET", "drift", "1"]).await;
-    window.click("restart").await;
-    window.until("review-sentence", |text| text.contains("deletes 1,002 keys ")).await;
-    window.shot("restart-confirm").await;
-    window.fill("review-confirm-name", "delta").await;
-    window.click("confirm-restart").await;
-    window.until("events", |log| log.contains("Restarted by the user")).await;
-    destination.lacks("drift").await;
-    destination.holds("written", "while stopped").await;
-    window.until("status-badge", |badge| badge.contains("Synced")).await;
+        destination.run(&["SET", "drift", "1"]).await;
+        window.click("restart").await;
+        window.until("review-sentence", |text| text.contains("deletes 1,002 keys ")).await;
+        window.shot("restart-confirm").await;
+        window.fill("review-confirm-name", "delta").await;
+        window.click("confirm-restart").await;
+        window.until("events", |log| log.contains("Restarted by the user")).await;
+        destination.lacks("drift").await;
+        destination.holds("written", "while stopped").await;
+        window.until("status-badge", |badge| badge.contains("Synced")).await;
 
-    window.close().await;
-    source.run(&["SET", "written", "while closed"]).await;
-    let window = Window::open(folder.path()).await;
-    window.until("resume-offer", |offer| offer.contains("delta")).await;
-    window.shot("resume-offer").await;
-    window.click("resume-accept").await;
-    destination.holds("written", "while closed").await;
-    window.click("nav-replica").await;
-    window.until("status-badge", |badge| badge.contains("Synced")).await;
+        window.close().await;
+        source.run(&["SET", "written", "while closed"]).await;
+        let window = Window::open(folder.path()).await;
+        window.until("resume-offer", |offer| offer.contains("delta")).await;
+        window.shot("resume-offer").await;
+        window.click("resume-accept").await;
+        destination.holds("written", "while closed").await;
+        window.click("nav-replica").await;
+        window.until("status-badge", |badge| badge.contains("Synced")).await;
 
-    window.close().await;
-    for password in [SOURCE_PASSWORD, DESTINATION_PASSWORD] {
-        assert!(search(folder.path(), password).is_empty(), "{:?}", search(folder.path(), password));
-        let home = std::env::var_os("HOME").unwrap();
-        assert!(search(Path::new(&home), password).is_empty(), "{:?}", search(Path::new(&home), password));
-    }
-    assert!(!search(folder.path(), "127.0.0.1").is_empty(), "the search finds what is there");
+        window.close().await;
+        for password in [SOURCE_PASSWORD, DESTINATION_PASSWORD] {
+            assert!(search(folder.path(), password).is_empty(), "{:?}", search(folder.path(), password));
+            let home = std::env::var_os("HOME").unwrap();
+            assert!(search(Path::new(&home), password).is_empty(), "{:?}", search(Path::new(&home), password));
+        }
+        assert!(!search(folder.path(), "127.0.0.1").is_empty(), "the search finds what is there");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_wrong_password_is_shown_with_what_to_do() {
-    let (source, destination) = (Server::start(SOURCE_PASSWORD).await, Server::start(DESTINATION_PASSWORD).await);
-    let folder = tempfile::tempdir().unwrap();
-    let window = Window::open(folder.path()).await;
-    define(&window, "estuary", &source, "salt-water", &destination).await;
-    window.click("test-connection").await;
-    window.until("edit-view", |form| form.contains("Check the user name and the password")).await;
-    window.shot("create-wrong-password").await;
-    window.click("next").await;
-    window.find("review-warning").await;
-    window.click("create-and-start").await;
-    window.until("status-badge", |badge| badge.to_lowercase().contains("stopped")).await;
-    window.until("failure-message", |message| message.contains(&source.port.to_string())).await;
-    window.until("failure-hint", |hint| hint.starts_with("Check the user name and the password")).await;
-    window.shot("replica-wrong-password").await;
-    window.close().await;
+    in_time(async {
+        let (source, destination) = (Server::start(SOURCE_PASSWORD).await, Server::start(DESTINATION_PASSWORD).await);
+        let folder = tempfile::tempdir().unwrap();
+        let window = Window::open(folder.path()).await;
+        define(&window, "estuary", &source, "salt-water", &destination).await;
+        window.click("test-connection").await;
+        window.until("edit-view", |form| form.contains("Check the user name and the password")).await;
+        window.shot("create-wrong-password").await;
+        window.click("next").await;
+        window.find("review-warning").await;
+        window.click("create-and-start").await;
+        window.until("status-badge", |badge| badge.to_lowercase().contains("stopped")).await;
+        window.until("failure-message", |message| message.contains(&source.port.to_string())).await;
+        window.until("failure-hint", |hint| hint.starts_with("Check the user name and the password")).await;
+        window.shot("replica-wrong-password").await;
+        window.close().await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn the_demo_comes_into_step_in_the_window() {
-    let folder = tempfile::tempdir().unwrap();
-    let window = Window::open(folder.path()).await;
-    window.click("try-demo").await;
-    window.find("progress").await;
-    window.shot("demo-syncing").await;
-    window.until("status-badge", |badge| badge.contains("Synced")).await;
-    window.until("lag", |lag| lag.ends_with(" ms")).await;
-    window.until("writes-per-sec", |rate| rate.chars().any(|digit| ('1'..='9').contains(&digit))).await;
-    window.shot("demo-synced").await;
-    window.click("nav-overview").await;
-    window.until("row-writes", |rate| rate.chars().any(|digit| ('1'..='9').contains(&digit))).await;
-    window.shot("overview").await;
-    window.click("nav-settings").await;
-    window.click("theme-dark").await;
-    window.shot("settings-dark").await;
-    window.click("nav-replica").await;
-    window.until("status-badge", |badge| badge.contains("Synced")).await;
-    window.shot("demo-synced-dark").await;
-    window.click("end-demo").await;
-    window.find("empty-overview").await;
-    window.close().await;
+    in_time(async {
+        let folder = tempfile::tempdir().unwrap();
+        let window = Window::open(folder.path()).await;
+        window.click("try-demo").await;
+        window.find("progress").await;
+        window.shot("demo-syncing").await;
+        window.until("status-badge", |badge| badge.contains("Synced")).await;
+        window.until("lag", |lag| lag.ends_with(" ms")).await;
+        window.until("writes-per-sec", |rate| rate.chars().any(|digit| ('1'..='9').contains(&digit))).await;
+        window.shot("demo-synced").await;
+        window.click("nav-overview").await;
+        window.until("row-writes", |rate| rate.chars().any(|digit| ('1'..='9').contains(&digit))).await;
+        window.shot("overview").await;
+        window.click("nav-settings").await;
+        window.click("theme-dark").await;
+        window.shot("settings-dark").await;
+        window.click("nav-replica").await;
+        window.until("status-badge", |badge| badge.contains("Synced")).await;
+        window.shot("demo-synced-dark").await;
+        window.click("end-demo").await;
+        window.find("empty-overview").await;
+        window.close().await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn closing_asks_once_keeps_running_in_the_tray_and_stops_when_told_to() {
-    let folder = tempfile::tempdir().unwrap();
-    let window = Window::open(folder.path()).await;
-    let display = Display::open();
-    window.click("try-demo").await;
-    window.until("status-badge", |badge| badge.contains("Synced")).await;
-    let url = window.until("destination-url", |url| url.contains(':')).await;
-    let address = url.trim_start_matches("redis://").to_owned();
+    in_time(async {
+        let folder = tempfile::tempdir().unwrap();
+        let window = Window::open(folder.path()).await;
+        let display = Display::open();
+        window.click("try-demo").await;
+        window.until("status-badge", |badge| badge.contains("Synced")).await;
+        let url = window.until("destination-url", |url| url.contains(':')).await;
+        let address = url.trim_start_matches("redis://").to_owned();
 
-    display.close_window();
-    window.find("close-prompt").await;
-    window.shot("close-prompt").await;
-    window.click("close-cancel").await;
-    display.until_shown(true).await;
+        display.close_window();
+        window.find("close-prompt").await;
+        window.shot("close-prompt").await;
+        window.click("close-cancel").await;
+        display.until_shown(true).await;
 
-    display.close_window();
-    window.click_goodbye("close-tray").await;
-    display.until_shown(false).await;
-    assert!(std::net::TcpStream::connect(&address).is_ok(), "the demo runs on behind the tray");
+        display.close_window();
+        window.click_goodbye("close-tray").await;
+        display.until_shown(false).await;
+        assert!(std::net::TcpStream::connect(&address).is_ok(), "the demo runs on behind the tray");
 
-    // A second start brings the window of the first back.
-    assert!(window.start_again(folder.path()).success());
-    display.until_shown(true).await;
+        // A second start brings the window of the first back.
+        assert!(window.start_again(folder.path()).success());
+        display.until_shown(true).await;
 
-    display.close_window();
-    window.click_goodbye("close-stop").await;
-    window.ended().await;
-    assert!(std::net::TcpStream::connect(&address).is_err(), "the demo's servers ended with the app");
+        display.close_window();
+        window.click_goodbye("close-stop").await;
+        window.ended().await;
+        assert!(std::net::TcpStream::connect(&address).is_err(), "the demo's servers ended with the app");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn the_demos_servers_end_even_when_the_app_is_killed() {
-    let folder = tempfile::tempdir().unwrap();
-    let window = Window::open(folder.path()).await;
-    window.click("try-demo").await;
-    let url = window.until("destination-url", |url| url.contains(':')).await;
-    let address = url.trim_start_matches("redis://").to_owned();
-    assert!(std::net::TcpStream::connect(&address).is_ok());
-    window.kill();
-    let started = std::time::Instant::now();
-    while std::net::TcpStream::connect(&address).is_ok() {
-        assert!(started.elapsed() < std::time::Duration::from_secs(30), "a server outlived the app");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    in_time(async {
+        let folder = tempfile::tempdir().unwrap();
+        let window = Window::open(folder.path()).await;
+        window.click("try-demo").await;
+        let url = window.until("destination-url", |url| url.contains(':')).await;
+        let address = url.trim_start_matches("redis://").to_owned();
+        assert!(std::net::TcpStream::connect(&address).is_ok());
+        window.kill();
+        let started = std::time::Instant::now();
+        while std::net::TcpStream::connect(&address).is_ok() {
+            assert!(started.elapsed() < std::time::Duration::from_secs(30), "a server outlived the app");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    })
+    .await;
 }
