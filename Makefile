@@ -1,28 +1,39 @@
-# The two commands that a new user needs are `make run` and `make test`; both install what is missing.
+# Everything a person or CI runs. `make run` is the one to start with; each target installs what it lacks.
+.PHONY: run dev test bench soak deny bundle icons help
 
-.PHONY: run dev test bench soak setup clean
+help:
+	@echo 'make run    open the window (without a display: the demo in the terminal)'
+	@echo 'make dev    the window with a UI that reloads as it is edited'
+	@echo 'make test   every check and test; closes with "N passed, N failed"'
+	@echo 'make soak   the tests that copy data, at full size'
+	@echo 'make bench  full sync, stream and latency against native REPLICAOF'
+	@echo 'make deny   licences, advisories and dependency bans, with cargo-deny'
+	@echo 'make bundle .deb and .rpm packages of the window'
+	@echo 'make icons  draw every icon size from icons/tributary.svg'
 
-run: ## open the window, or run the demo in the terminal where there is no display
+run:
 	@scripts/run.sh
 
-dev: ## the window with hot reload
+dev:
 	@scripts/setup.sh build
-	ui/node_modules/.bin/tauri dev --config tauri.dev.conf.json
+	@ui/node_modules/.bin/tauri dev --config tauri.dev.conf.json
 
-test: ## format, lints and all tests; ends with "N passed, N failed"
+test:
 	@scripts/test.sh
 
-bench: ## full sync, stream and latency against native REPLICAOF
-	@scripts/setup.sh build
-	cargo build --release -p tributary-cli
-	cargo run --release -p tributary-bench
+soak:
+	@SCALE=10 scripts/soak.sh
 
-soak: ## the tests at full size
-	@scripts/setup.sh test
-	TRIBUTARY_SCALE=full scripts/test.sh
+bench:
+	@scripts/bench.sh
 
-setup: ## install all that the other targets need
-	@scripts/setup.sh test
+deny:
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	@cargo deny check
 
-clean:
-	rm -rf target ui/dist
+bundle:
+	@scripts/setup.sh bundle
+	@ui/node_modules/.bin/tauri build --bundles deb,rpm
+
+icons:
+	@scripts/icons.sh

@@ -1,22 +1,21 @@
 #!/usr/bin/env bash
-# Runs the test of the real window: a virtual display, a session bus of its own, a fresh home and an unlocked keyring.
+# Runs the test of the real window: scripts/desktop-test.sh [arguments for the test binary].
+# It gets a display, a home, a session bus and an unlocked keyring of its own; nothing of the user's is touched.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Built before the home is exchanged, with the toolchain of the real one.
-export CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}"
-cargo build --workspace --bins --locked
-cargo test --workspace --locked --test desktop --no-run
+# Cargo runs outside the fresh home, so that it keeps its own folders.
+cargo build --quiet --package tributary-desktop
+test=$(cargo test --package tributary-tests --test desktop --no-run --message-format=json 2>/dev/null |
+  sed -n 's/.*"name":"desktop".*"executable":"\([^"]*\)".*/\1/p' | tail -n1)
+[[ -x $test ]] || { echo "desktop-test.sh: the test does not compile: cargo test -p tributary-tests --test desktop --no-run" >&2; exit 1; }
 
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
-export HOME="$home" XDG_CONFIG_HOME="$home/config" XDG_DATA_HOME="$home/data" XDG_CACHE_HOME="$home/cache"
-export XDG_RUNTIME_DIR="$home/runtime"
-mkdir -p "$XDG_CONFIG_HOME" "$XDG_DATA_HOME" "$XDG_CACHE_HOME"
-mkdir -m 700 -p "$XDG_RUNTIME_DIR"
-# The keyring's password protects nothing: home and keyring are gone after the test.
-# shellcheck disable=SC2016
-exec xvfb-run --auto-servernum --server-args '-screen 0 1280x820x24' dbus-run-session -- bash -c '
-  printf %s test | gnome-keyring-daemon --unlock --components=secrets >/dev/null
-  exec cargo test --workspace --locked --test desktop -- --test-threads 1
-'
+mkdir -p "$home"/{data,config,cache}
+mkdir -m 700 "$home/run"
+export HOME=$home XDG_DATA_HOME=$home/data XDG_CONFIG_HOME=$home/config XDG_CACHE_HOME=$home/cache XDG_RUNTIME_DIR=$home/run
+unset WAYLAND_DISPLAY DBUS_SESSION_BUS_ADDRESS
+xvfb-run --auto-servernum --server-args='-screen 0 1600x1000x24' dbus-run-session -- bash -c '
+  printf %s pass | gnome-keyring-daemon --unlock --components=secrets >/dev/null
+  "$@"' -- "$test" --test-threads=1 "$@"

@@ -1,78 +1,75 @@
 #!/usr/bin/env bash
-# Installs what is missing on a Debian or Ubuntu machine: `setup.sh build` for running, `setup.sh test` for the tests too.
+# Installs what is missing: scripts/setup.sh build|demo|test|bundle. Fast when nothing is.
+#   demo    what the terminal demo needs    build   the window as well
+#   test    everything `make test` runs     bundle  packages of the window
 set -euo pipefail
 cd "$(dirname "$0")/.."
+goal=${1:?build, demo, test or bundle}
 
-build_packages=(build-essential pkg-config curl ca-certificates libwebkit2gtk-4.1-dev libayatana-appindicator3-1 redis-server)
-test_packages=(xvfb xauth webkit2gtk-driver gnome-keyring dbus python3 python3-venv)
-minimum_rust=1.95
-minimum_node=20.19
-
-say() { printf '%s\n' "$*" >&2; }
-
-# at_least HAVE WANT: whether one version is not older than the other.
-at_least() { [[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]; }
+compile=(build-essential pkg-config curl)
+window=(libwebkit2gtk-4.1-dev libayatana-appindicator3-1)
+packages=("${compile[@]}" redis-server)
+case $goal in
+  demo) ;;
+  build) packages+=("${window[@]}") ;;
+  test) packages+=("${window[@]}" xvfb xauth webkit2gtk-driver gnome-keyring dbus redis-tools python3 python3-venv) ;;
+  bundle) packages+=("${window[@]}" libayatana-appindicator3-dev) ;;
+  *) echo "setup.sh: unknown goal '$goal'" >&2; exit 2 ;;
+esac
+# Node may come from elsewhere; Debian's is taken only when there is none.
+if [[ $goal != demo ]] && ! command -v npm >/dev/null; then
+  packages+=(nodejs npm)
+fi
 
 as_root() {
-  if [[ $(id -u) == 0 ]]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else
-    say "Root or sudo is needed to install: $*"
-    exit 1
-  fi
+  if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
 }
 
-install_packages() {
-  local missing=()
-  for package in "$@"; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+if command -v dpkg-query >/dev/null; then
+  missing=()
+  for package in "${packages[@]}"; do
+    [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
   done
-  [[ ${#missing[@]} == 0 ]] && return
-  say "Installing ${missing[*]}"
-  as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-  # A package that starts a server of its own would only be in the way of ours.
-  if [[ " ${missing[*]} " == *" redis-server "* ]] && command -v systemctl >/dev/null; then
-    as_root systemctl disable --now redis-server >/dev/null 2>&1 || true
+  if ((${#missing[@]})); then
+    echo "Installing ${missing[*]}"
+    # policy-rc.d style switch: the packaged Redis service must not start, only its binary is wanted.
+    log=$(mktemp)
+    if ! { as_root apt-get update -qq &&
+      as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qq -y --no-install-recommends "${missing[@]}"; } \
+      >"$log" 2>&1 </dev/null; then
+      cat "$log" >&2
+      exit 1
+    fi
+    rm -f "$log"
   fi
-}
+else
+  echo "setup.sh: not a Debian system; these packages are expected under its names: ${packages[*]}" >&2
+fi
 
-need_rust() {
-  export PATH="$HOME/.cargo/bin:$PATH"
-  if ! command -v cargo >/dev/null && apt-cache show rustup >/dev/null 2>&1; then
-    install_packages rustup
-    rustup default stable
+if ! command -v cargo >/dev/null; then
+  echo "setup.sh: cargo is missing. Install Rust 1.95 or later (https://rustup.rs), then run this again." >&2
+  exit 1
+fi
+want=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+have=$(rustc --version | cut -d' ' -f2)
+if [[ $(printf '%s\n' "$want" "$have" | sort -V | head -n1) != "$want" ]]; then
+  echo "setup.sh: Rust $want or later is needed, this is $have (rustup update)." >&2
+  exit 1
+fi
+
+if [[ $goal != demo ]]; then
+  # npm ci only when the lock file is not the one that was installed.
+  lock=$(sha256sum ui/package-lock.json | cut -d' ' -f1)
+  stamp=ui/node_modules/.tributary-lock
+  if [[ ! -f $stamp || $(<"$stamp") != "$lock" ]]; then
+    (cd ui && npm ci --no-audit --no-fund --loglevel=error)
+    echo "$lock" >"$stamp"
   fi
-  local have
-  have=$(cargo --version 2>/dev/null | cut -d' ' -f2 || true)
-  if [[ -z $have ]] || ! at_least "$have" "$minimum_rust"; then
-    say "Rust $minimum_rust or later is needed (found: ${have:-none}). Install it from https://rustup.rs, then run this again."
-    exit 1
+  # The app embeds ui/dist when it is compiled.
+  if [[ ! -f ui/dist/index.html || -n $(find ui -path ui/node_modules -prune -o -path ui/dist -prune -o -type f -newer ui/dist/index.html -print -quit) ]]; then
+    (cd ui && npm run --silent build)
   fi
-}
-
-need_node() {
-  command -v node >/dev/null && command -v npm >/dev/null || install_packages nodejs npm
-  local have
-  have=$(node --version 2>/dev/null | tr -d v || true)
-  if [[ -z $have ]] || ! at_least "$have" "$minimum_node"; then
-    say "Node.js $minimum_node or later is needed (found: ${have:-none}). Install it from https://nodejs.org, then run this again."
-    exit 1
-  fi
-}
-
-install_npm() {
-  local stamp=ui/node_modules/.lock-hash want
-  want=$(sha256sum ui/package-lock.json | cut -d' ' -f1)
-  [[ -f $stamp && $(<"$stamp") == "$want" ]] && return
-  say "Installing the npm packages"
-  npm ci --prefix ui --no-audit --no-fund --loglevel error
-  echo "$want" >"$stamp"
-}
-
-install_packages "${build_packages[@]}"
-need_rust
-need_node
-install_npm
-if [[ ${1:-build} == test ]]; then
-  install_packages "${test_packages[@]}"
+fi
+if [[ $goal == test ]]; then
   scripts/servers.sh
 fi

@@ -27,6 +27,9 @@ pub fn program() -> PathBuf {
     path
 }
 
+/// USER_HZ, the unit of the times in /proc; 100 on every Linux of today.
+const TICKS_PER_SECOND: f64 = 100.0;
+
 /// A running `tributary sync --json`, killed on drop.
 #[derive(Debug)]
 pub struct Sync {
@@ -145,7 +148,20 @@ impl Sync {
         kib.div_ceil(1024)
     }
 
-    /// Its arguments and environment's view for others: the command line in /proc.
+    /// The processor time it has used, in seconds.
+    ///
+    /// # Panics
+    /// When the process is gone.
+    #[must_use]
+    pub fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("the process's times");
+        // The name in parentheses may hold spaces; utime and stime are the 12th and 13th fields after it.
+        let after = stat.rsplit_once(')').expect("a name").1;
+        let ticks = after.split_whitespace().skip(11).take(2).map(|n| n.parse::<u32>().expect("ticks")).sum::<u32>();
+        f64::from(ticks) / TICKS_PER_SECOND
+    }
+
+    /// Its command line, as others see it in /proc.
     ///
     /// # Panics
     /// When the process is gone.
