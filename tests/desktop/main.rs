@@ -183,6 +183,7 @@ async fn the_demo_comes_into_step_in_the_window() {
         window.until("status-badge", |badge| badge.contains("Synced")).await;
         window.until("lag", |lag| lag.ends_with(" ms")).await;
         window.until("writes-per-sec", |rate| rate.chars().any(|digit| ('1'..='9').contains(&digit))).await;
+        window.gather().await;
         window.shot("demo-synced").await;
         window.click("nav-overview").await;
         window.until("row-writes", |rate| rate.chars().any(|digit| ('1'..='9').contains(&digit))).await;

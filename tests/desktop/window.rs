@@ -206,6 +206,13 @@ impl Window {
         }
     }
 
+    /// Lets the charts fill before a picture is taken; without pictures there is nothing to wait for.
+    pub async fn gather(&self) {
+        if std::env::var_os("TRIBUTARY_SHOTS").is_some() {
+            tokio::time::sleep(Duration::from_secs(100)).await;
+        }
+    }
+
     /// Keeps a picture of the window where `TRIBUTARY_SHOTS` says.
     pub async fn shot(&self, name: &str) {
         let Some(folder) = std::env::var_os("TRIBUTARY_SHOTS") else { return };

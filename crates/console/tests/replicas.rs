@@ -44,7 +44,7 @@ async fn a_replica_runs_stops_and_is_offered_to_go_on_after_the_app_was_closed()
 
     source.run(&["SET", "greeting", "again"]).await;
     let console = open(folder.path(), &keyring).await;
-    assert_eq!(console.startup().await.unwrap().resumable, [id.clone()]);
+    assert_eq!(console.startup().await.unwrap().resumable, std::slice::from_ref(&id));
     console.resume_all(true).await.unwrap();
     destination.answers(&["GET", "greeting"], "again").await;
     assert!(console.startup().await.unwrap().resumable.is_empty());
