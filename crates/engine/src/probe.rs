@@ -44,8 +44,8 @@ async fn sample(endpoint: &Endpoint, meters: &Meters, skew: &Skew) -> Result<(),
         tick.tick().await;
         if round % CLOCK_EVERY == 0 {
             measure_clock(&mut control, skew).await?;
-            expect_keys(&mut control, endpoint, meters).await?;
         }
+        expect_keys(&mut control, endpoint, meters).await?;
         let asked = Instant::now();
         let info = control.info(Some("replication")).await?;
         if let Some(head) = info.number("master_repl_offset") {
