@@ -65,7 +65,9 @@ impl Args {
         let tributary = tributary.map_or_else(default_binary, Ok)?;
         if !tributary.is_file() {
             let path = tributary.display();
-            return Err(format!("{path} is not there: run `cargo build --release -p tributary-cli` or name the binary"));
+            return Err(format!(
+                "{path} is not there: run `cargo build --release -p tributary-cli` or name the binary"
+            ));
         }
         let (scale, usual) = if quick { (Scale::QUICK, 1) } else { (Scale::FULL, 3) };
         Ok(Request::Run(Self { rounds: rounds.unwrap_or(usual), scale, tributary }))

@@ -17,7 +17,7 @@ pub fn fill(server: &mut Server, scale: Scale) -> Result<()> {
     in_batches(server, scale.strings, |pipe, i| {
         pipe.cmd("SET").arg(format!("string:{i}")).arg(text.next(STRING_BYTES)).ignore();
     })?;
-    in_batches(server, scale.collections, |pipe, i| add_collection(pipe, i))?;
+    in_batches(server, scale.collections, add_collection)?;
     let keys: usize = server.run(&["DBSIZE"])?;
     if keys != scale.keys() {
         return Err(format!("the source holds {keys} keys instead of {}", scale.keys()).into());

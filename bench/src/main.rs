@@ -1,85 +1,119 @@
-//! Full sync, sustained stream and the delay of a single write: ours against native `REPLICAOF`, in one run on the same
-//! kind of servers, in alternating rounds. Prints a table of medians and their ratios.
+//! Tributary against Redis' own replication: full sync, sustained stream, and how soon a write is visible.
+//!
+//! One run starts one source and two destinations. The first is attached with `REPLICAOF`, the second by
+//! `tributary sync`, never both at once, so that each has the machine to itself. All rounds do both, in alternating
+//! order, and the table shows medians. Read [`run`] first, then `full_sync`, `stream` and `latency`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
-
-mod data;
-mod delay;
-mod link;
+mod args;
+mod fill;
+mod full_sync;
+mod latency;
+mod pacer;
+mod process;
+mod replica;
+mod report;
+mod server;
 mod stream;
+mod wait;
 
+use std::process::ExitCode;
 use std::time::Instant;
 
-use link::Kind;
-use tributary_tests::server::{Server, Version};
+use args::{Args, Request};
+use replica::{Bench, Kind};
+use report::{Metric, Report};
 
-const ROUNDS: usize = 3;
+/// What a measurement gives; an error says what happened, where, and what can be done.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// What one round of one kind measured.
-#[derive(Debug)]
-struct Round {
-    full_sync: f64,
-    /// Applied commands a second, in the order of [`stream::COMMANDS`].
-    rates: Vec<f64>,
-    idle: delay::Delay,
-    busy: delay::Delay,
-    engine: Option<link::Engine>,
-}
-
-fn main() {
-    let started = Instant::now();
-    let source = Server::start(Version::Redis70);
-    let keys = data::fill(&source);
-    println!("source: Redis {}, {keys} keys; {} requests a stream", source.info("redis_version"), stream::requests());
-    let (mut native, mut ours) = (Vec::new(), Vec::new());
-    for round in 1..=ROUNDS {
-        native.push(measure(Kind::Native, &source, keys));
-        ours.push(measure(Kind::Tributary, &source, keys));
-        eprintln!("round {round} of {ROUNDS}: {:.0} s", started.elapsed().as_secs_f64());
-    }
-    print(&native, &ours);
-    println!("took {:.0} s", started.elapsed().as_secs_f64());
-}
-
-fn measure(kind: Kind, source: &Server, keys: u64) -> Round {
-    let destination = Server::start(Version::Redis70);
-    let (link, full_sync) = link::Link::full_sync(kind, source, &destination, keys);
-    let loaded = link.cpu_seconds();
-    let idle = delay::measure(source, &destination, None);
-    let busy = delay::measure(source, &destination, Some(delay::PACE));
-    let before = link.cpu_seconds();
-    let rates = stream::COMMANDS.iter().map(|command| stream::rate(command, source, &destination)).collect();
-    let engine = link.engine(loaded, before, keys);
-    link.end(&destination);
-    source.run_in::<()>(stream::DB, &["FLUSHDB"]);
-    Round { full_sync, rates, idle, busy, engine }
-}
-
-/// The middle one of the rounds' values.
-fn median(rounds: &[Round], value: impl Fn(&Round) -> f64) -> f64 {
-    let mut values: Vec<f64> = rounds.iter().map(value).collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().expect("a round")
-}
-
-fn print(native: &[Round], ours: &[Round]) {
-    println!("\n{:<42}{:>12}{:>12}{:>9}", "median of the rounds", "native", "tributary", "ratio");
-    let row = |name: &str, unit: &str, value: &dyn Fn(&Round) -> f64, digits: usize| {
-        let (a, b) = (median(native, value), median(ours, value));
-        println!("{:<42}{a:>12.digits$}{b:>12.digits$}{:>9.2}", format!("{name}, {unit}"), b / a);
+fn main() -> ExitCode {
+    let args = match Args::parse(std::env::args().skip(1)) {
+        Ok(Request::Run(args)) => args,
+        Ok(Request::Help) => {
+            println!("{}", args::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(message) => {
+            eprintln!("tributary-bench: {message}\n\n{}", args::HELP);
+            return ExitCode::from(2);
+        }
     };
-    row("full sync", "s", &|round| round.full_sync, 2);
-    for (place, command) in stream::COMMANDS.iter().enumerate() {
-        let rate = |round: &Round| round.rates.get(place).copied().expect("a rate");
-        row(&format!("stream, {command}"), "commands/s", &rate, 0);
+    match run(&args) {
+        Ok(table) => {
+            println!("{table}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("tributary-bench: {error}");
+            ExitCode::FAILURE
+        }
     }
-    row("write visible, idle, p50", "ms", &|round| round.idle.p50, 3);
-    row("write visible, idle, p99", "ms", &|round| round.idle.p99, 3);
-    let busy = format!("write visible at {} SET/s", delay::PACE);
-    row(&format!("{busy}, p50"), "ms", &|round| round.busy.p50, 3);
-    row(&format!("{busy}, p99"), "ms", &|round| round.busy.p99, 3);
-    let engine = |value: fn(&link::Engine) -> f64| median(ours, |round| round.engine.as_ref().map_or(f64::NAN, value));
-    println!("\nengine CPU per million restored keys: {:.2} s", engine(|e| e.load_seconds_per_million));
-    println!("engine CPU per streamed command:      {:.2} µs", engine(|e| e.stream_micros));
-    println!("engine peak RSS:                      {:.0} MiB", engine(|e| e.peak_mib));
+}
+
+fn run(args: &Args) -> Result<String> {
+    let started = Instant::now();
+    let mut bench = Bench::start(args.tributary.clone())?;
+    let mut report = Report::new(args.scale);
+    eprintln!("filling the source with {} keys", args.scale.keys());
+    fill::fill(&mut bench.source, args.scale)?;
+    for (round, kind) in schedule(args.rounds) {
+        full_sync(&mut bench, &mut report, round, kind)?;
+    }
+    for (round, kind) in schedule(args.rounds) {
+        streams(&mut bench, &mut report, round, kind, args.scale.commands)?;
+    }
+    for (round, kind) in schedule(args.rounds) {
+        latency(&mut bench, &mut report, round, kind, args.scale.probes)?;
+    }
+    eprintln!("took {:.0} s\n", started.elapsed().as_secs_f64());
+    Ok(report.table(&bench.source.version()?, args.rounds))
+}
+
+/// Both kinds once in each round. The order alternates, so that a machine that slows down favours neither.
+fn schedule(rounds: usize) -> impl Iterator<Item = (usize, Kind)> {
+    (1..=rounds).flat_map(|round| {
+        let order = if round % 2 == 1 { [Kind::Native, Kind::Tributary] } else { [Kind::Tributary, Kind::Native] };
+        order.map(|kind| (round, kind))
+    })
+}
+
+// Progress goes to stderr: stdout is the table alone.
+
+fn full_sync(bench: &mut Bench, report: &mut Report, round: usize, kind: Kind) -> Result<()> {
+    let sample = full_sync::measure(bench, kind)?;
+    report.add(kind, Metric::FullSync, sample.seconds);
+    if let Some(used) = sample.engine {
+        report.add(kind, Metric::SyncCpu, used.cpu_seconds * 1e6 / sample.keys as f64);
+        report.peak(used.peak_mib);
+    }
+    eprintln!("round {round}: full sync, {kind}: {:.2} s", sample.seconds);
+    Ok(())
+}
+
+fn streams(bench: &mut Bench, report: &mut Report, round: usize, kind: Kind, count: u64) -> Result<()> {
+    for command in stream::COMMANDS {
+        let sample = stream::measure(bench, kind, command, count)?;
+        report.add(kind, Metric::Stream(command), sample.per_second);
+        if let Some(used) = sample.engine {
+            report.add(kind, Metric::StreamCpu(command), used.cpu_seconds * 1e6 / count as f64);
+            report.peak(used.peak_mib);
+        }
+        eprintln!("round {round}: {command}, {kind}: {:.0} commands/s", sample.per_second);
+    }
+    Ok(())
+}
+
+fn latency(bench: &mut Bench, report: &mut Report, round: usize, kind: Kind, probes: usize) -> Result<()> {
+    let sample = latency::measure(bench, kind, probes)?;
+    report.add(kind, Metric::IdleP50, sample.idle.p50);
+    report.add(kind, Metric::IdleP99, sample.idle.p99);
+    report.add(kind, Metric::LoadedP50, sample.loaded.p50);
+    report.add(kind, Metric::LoadedP99, sample.loaded.p99);
+    report.add(kind, Metric::Load, sample.load_per_second);
+    if let Some(used) = sample.engine {
+        report.peak(used.peak_mib);
+    }
+    let (idle, loaded, load) = (sample.idle.p50, sample.loaded.p50, sample.load_per_second);
+    eprintln!("round {round}: visible, {kind}: p50 {idle:.2} ms idle, {loaded:.2} ms at {load:.0} SET/s");
+    Ok(())
 }

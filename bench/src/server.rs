@@ -109,7 +109,7 @@ impl Server {
     pub fn run<T: FromRedisValue>(&mut self, words: &[&str]) -> Result<T> {
         let (name, arguments) = words.split_first().ok_or("an empty command")?;
         let reply = redis::cmd(name).arg(arguments).query(self.connection()?);
-        reply.map_err(|e| self.error(&e))
+        Ok(reply.map_err(|e| self.error(&e))?)
     }
 
     /// One section of INFO.
