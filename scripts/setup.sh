@@ -32,7 +32,7 @@ if command -v dpkg-query >/dev/null; then
   done
   if ((${#missing[@]})); then
     echo "Installing ${missing[*]}"
-    # policy-rc.d style switch: the packaged Redis service must not start, only its binary is wanted.
+    # RUNLEVEL=1: the packaged Redis must not start as a service, only its binary is wanted.
     log=$(mktemp)
     if ! { as_root apt-get update -qq &&
       as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qq -y --no-install-recommends "${missing[@]}"; } \

@@ -192,10 +192,10 @@ fn arrange(kind: &str, content: &mut [Value]) {
     let order = |value: &Value| format!("{value:?}");
     for value in content.iter_mut() {
         match (kind, value) {
-            ("set", Value::Array(members)) => members.sort_by_key(order),
+            ("set", Value::Array(members)) => members.sort_by_cached_key(order),
             ("hash", Value::Array(flat)) => {
                 let mut pairs: Vec<Value> = flat.chunks(2).map(|pair| Value::Array(pair.to_vec())).collect();
-                pairs.sort_by_key(order);
+                pairs.sort_by_cached_key(order);
                 *flat = pairs;
             }
             ("stream", Value::Array(fields)) => {
