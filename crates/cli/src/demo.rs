@@ -4,14 +4,20 @@ use tributary_console::demo::Demo;
 use tributary_engine::{StartMode, start};
 
 use crate::args::DemoArgs;
-use crate::run::watch;
+use crate::run::{NEEDS_A_PERSON, watch};
 
 /// `tributary demo`. Everything that it started is stopped with it.
 ///
 /// # Errors
-/// When the servers cannot be started.
+/// When signals cannot be received.
 pub async fn demo(args: DemoArgs) -> Result<ExitCode, String> {
-    let demo = Demo::start().await.map_err(|e| format!("{e}\n  {}", e.hint()))?;
+    let demo = match Demo::start().await {
+        Ok(demo) => demo,
+        Err(error) => {
+            eprintln!("tributary: {error}\n  {}", error.hint());
+            return Ok(ExitCode::from(NEEDS_A_PERSON));
+        }
+    };
     let spec = demo.spec();
     if let (false, Some(source)) = (args.json, spec.sources.first()) {
         eprintln!("Source       {}", source.endpoint.url_redacted());

@@ -20,10 +20,7 @@ struct State {
 /// # Errors
 /// When the state folder cannot be used.
 pub fn spec(sources: Vec<Endpoint>, destination: Endpoint, state: Option<&Path>) -> Result<ReplicaSpec, String> {
-    let derived = State {
-        replica: name(&destination),
-        sources: sources.iter().map(name).collect(),
-    };
+    let derived = State { replica: name(&destination), sources: sources.iter().map(name).collect() };
     let state = match state {
         None => derived,
         Some(dir) => kept(dir, derived)?,
@@ -33,12 +30,7 @@ pub fn spec(sources: Vec<Endpoint>, destination: Endpoint, state: Option<&Path>)
         name: endpoint.address(),
         endpoint,
     });
-    Ok(ReplicaSpec {
-        id: state.replica,
-        name: destination.address(),
-        sources: sources.collect(),
-        destination,
-    })
+    Ok(ReplicaSpec { id: state.replica, name: destination.address(), sources: sources.collect(), destination })
 }
 
 /// Without a state folder the addresses are the identity.

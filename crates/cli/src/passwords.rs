@@ -24,7 +24,8 @@ pub fn complete(endpoint: &mut Endpoint, variable: &str, file: Option<&Path>, as
 
 /// The file's first line.
 fn read(path: &Path) -> Result<Secret, String> {
-    let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read the password in {}: {e}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|e| format!("cannot read the password in {}: {e}", path.display()))?;
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(Secret::new(line.to_owned())),
         _ => Err(format!("{} holds no password", path.display())),

@@ -91,8 +91,16 @@ pub fn line(status: &ReplicaStatus) -> String {
             let why = worst.failure.as_ref().map_or("", |f| &f.message);
             format!("Reconnecting, attempt {attempt}: {why}")
         }
+        Phase::Stopped => match &worst.failure {
+            Some(failure) => format!("Sync stopped: {}", failure.message),
+            None => format!("Stopped  offset {}", worst.applied),
+        },
         Phase::CatchingUp => format!("Syncing  catching up   offset {}", worst.applied),
-        other => format!("{}  {}", if worst.status == Status::Synced { "Synced " } else { "Syncing" }, other.code().replace('_', " ")),
+        other => format!(
+            "{}  {}",
+            if worst.status == Status::Synced { "Synced " } else { "Syncing" },
+            other.code().replace('_', " ")
+        ),
     };
     if status.sources.len() > 1 {
         text = format!("{in_step} of {} in step   {}: {text}", status.sources.len(), worst.name);

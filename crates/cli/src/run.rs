@@ -11,7 +11,7 @@ use crate::render::{Report, line};
 use crate::{identity, passwords, signals};
 
 /// Stopped by an error that needs a person.
-const NEEDS_A_PERSON: u8 = 3;
+pub const NEEDS_A_PERSON: u8 = 3;
 /// How often the status is printed.
 const PERIOD: Duration = Duration::from_secs(1);
 

@@ -125,7 +125,7 @@ pub(crate) enum Plan {
 
 /// Looks at the destination and at every source, and says what starting would do.
 pub(crate) async fn review(spec: &ReplicaSpec, plan: Plan) -> Review {
-    let destination = engine::survey(&spec.destination, &spec.id);
+    let destination = engine::survey(spec);
     // The sources are asked all at once: 32 of them behind a slow network are one wait, not 32.
     let mut asked = tokio::task::JoinSet::new();
     for (index, source) in spec.sources.iter().enumerate() {

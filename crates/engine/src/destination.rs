@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::checkpoint::{self, Mark};
 use crate::control::Control;
 use crate::examine::facts;
-use crate::{Endpoint, ErrorKind, Examination, Failure, ReplicaSpec};
+use crate::{Endpoint, ErrorKind, Examination, Failure, ReplicaSpec, SourceSpec};
 
 /// What stands at a destination, before anything is done to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,23 +18,25 @@ pub struct Survey {
     pub keys_by_db: Vec<(u32, u64)>,
     /// Function libraries that a flush would delete.
     pub functions: u64,
-    /// Whether it holds the loading marker or a checkpoint of this replica.
+    /// Whether a start needs no confirmation: it can go on from there, or holds a load of this replica that was
+    /// broken off. A source that was added since is a reason to ask.
     pub ours: bool,
     /// Whether this replica can go on from there without loading anything.
     pub resumable: bool,
 }
 
-/// Looks at a destination for the replica with this ID.
+/// Looks at a replica's destination.
 ///
 /// # Errors
 /// What keeps the destination from being used at all.
-pub async fn survey(destination: &Endpoint, replica: &str) -> Result<Survey, Failure> {
-    let mut control = Control::open(destination).await?;
-    let marks = marks(&mut control, destination, replica).await?;
-    look(&mut control, destination, &marks).await
+pub async fn survey(spec: &ReplicaSpec) -> Result<Survey, Failure> {
+    let mut control = Control::open(&spec.destination).await?;
+    let marks = marks(&mut control, &spec.destination, &spec.id).await?;
+    look(&mut control, spec, &marks).await
 }
 
-async fn look(control: &mut Control, endpoint: &Endpoint, marks: &HashMap<String, Mark>) -> Result<Survey, Failure> {
+async fn look(control: &mut Control, spec: &ReplicaSpec, marks: &HashMap<String, Mark>) -> Result<Survey, Failure> {
+    let endpoint = &spec.destination;
     let server = facts(control).await?;
     let home = endpoint.db.unwrap_or(0);
     let mut keys_by_db = server.keys_by_db.clone();
@@ -49,12 +51,14 @@ async fn look(control: &mut Control, endpoint: &Endpoint, marks: &HashMap<String
         Some(_) => 0,
         None => functions(control).await,
     };
+    let all_at = |source: &SourceSpec| matches!(marks.get(&checkpoint::key(&spec.id, &source.id)), Some(Mark::At(_)));
+    let resumable = spec.sources.iter().all(all_at);
     Ok(Survey {
         keys: keys_by_db.iter().map(|(_, keys)| keys).sum(),
         keys_by_db,
         functions,
-        ours: !marks.is_empty(),
-        resumable: !marks.is_empty() && marks.values().all(|mark| matches!(mark, Mark::At(_))),
+        ours: resumable || marks.values().any(|mark| *mark == Mark::Loading),
+        resumable,
         server,
     })
 }
@@ -110,7 +114,7 @@ pub(crate) async fn open(spec: &ReplicaSpec) -> Result<Opening, Failure> {
     let destination = &spec.destination;
     let mut control = Control::open(destination).await?;
     let found = own_marks(&mut control, spec).await?;
-    let survey = look(&mut control, destination, &found).await?;
+    let survey = look(&mut control, spec, &found).await?;
     if survey.server.is_replica && control.config("replica-read-only").await.as_deref() != Some("no") {
         let master = survey.server.replica_of.clone().unwrap_or_default();
         let name = destination.authority();

@@ -135,7 +135,7 @@ impl Supervisor {
         let mut attempt = 0;
         while !self.stop.is_cancelled() {
             let end = match self.plan(mode).await {
-                Ok(starts) => self.round(starts, &mut attempt).await,
+                Ok(starts) => self.round(starts).await,
                 Err(failure) => RoundEnd::Failed(failure),
             };
             match end {
@@ -143,6 +143,7 @@ impl Supervisor {
                 RoundEnd::Resync(reason) => {
                     let message = format!("Full resync across all sources: {reason}.");
                     self.events.replica(Severity::Warning, message, None);
+                    attempt = 0;
                     // What may be deleted is ours: the user's confirmation covers later resyncs of the same replica.
                     mode = StartMode::Restart;
                 }
@@ -205,13 +206,15 @@ impl Supervisor {
             .collect();
         match places {
             Some(starts) => Ok(starts),
-            None if survey.ours || survey.keys + survey.functions == 0 || mode == StartMode::MayFlush => load(),
+            None if mode == StartMode::MayFlush || survey.keys + survey.functions == 0 => load(),
+            // Our own load that was broken off; what a source that was added would delete is another matter.
+            None if marks.iter().flatten().any(|mark| *mark == Mark::Loading) => load(),
             None => Err(not_empty(&self.spec, survey.keys, survey.functions)),
         }
     }
 
     /// Runs all links until none is left, or until one end concerns them all.
-    async fn round(&self, starts: Vec<Start>, attempt: &mut u32) -> RoundEnd {
+    async fn round(&self, starts: Vec<Start>) -> RoundEnd {
         let round_stop = self.stop.child_token();
         let (ready, mut ready_links) = mpsc::channel(self.spec.sources.len().max(1));
         let (open, opened) = watch::channel(false);
@@ -241,7 +244,6 @@ impl Supervisor {
                             end = RoundEnd::Failed(failure);
                             break;
                         }
-                        *attempt = 0;
                         open.send_replace(true);
                     }
                 }

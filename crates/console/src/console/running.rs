@@ -46,7 +46,7 @@ impl Console {
         let _changing = self.changing.lock().await;
         let spec = self.spec(self.definition(id)?).await?;
         if confirm != Some(spec.name.as_str()) {
-            let survey = engine::survey(&spec.destination, &spec.id).await?;
+            let survey = engine::survey(&spec).await?;
             if survey.keys > 0 || survey.functions > 0 {
                 return Err(ConsoleError::ConfirmationNeeded(spec.destination.address()));
             }
@@ -181,7 +181,7 @@ fn tell(events: &broadcast::Sender<EventView>, event: EventView) {
 /// Refuses when the destination holds data that is not this replica's. A destination that does not answer is no
 /// reason: the engine asks again itself, and deletes nothing unasked.
 async fn refuse_to_delete(spec: &ReplicaSpec) -> Result<(), ConsoleError> {
-    match engine::survey(&spec.destination, &spec.id).await {
+    match engine::survey(spec).await {
         Ok(survey) if !survey.ours && (survey.keys > 0 || survey.functions > 0) => {
             Err(ConsoleError::ConfirmationNeeded(spec.destination.address()))
         }

@@ -18,6 +18,7 @@ const HOST: &str = "127.0.0.1";
 /// Another process may take the free port between the look and the start.
 const ATTEMPTS: u32 = 3;
 const START_DEADLINE: Duration = Duration::from_secs(15);
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Runs the server and waits for the end of its own standard input, which is the end of the process that holds the
@@ -111,7 +112,9 @@ impl Server {
 
     pub async fn connect(&self) -> Result<MultiplexedConnection, redis::RedisError> {
         let url = format!("redis://:{}@{HOST}:{}/", self.password.expose(), self.port);
-        redis::Client::open(url)?.get_multiplexed_async_connection().await
+        // The library's own half a second would end the traffic on a machine that is busy for a moment.
+        let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_DEADLINE));
+        redis::Client::open(url)?.get_multiplexed_async_connection_with_config(&config).await
     }
 
     pub fn endpoint(&self) -> Endpoint {

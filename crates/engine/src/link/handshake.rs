@@ -154,6 +154,8 @@ impl Talk<'_> {
         let kind = match classify_reply(error) {
             // An error of PSYNC that has no code: the source cannot serve it for now.
             ErrorKind::CommandFailed => ErrorKind::SourceUnavailable,
+            // Hosted servers hide PSYNC by renaming it.
+            ErrorKind::UnknownCommand => ErrorKind::NoPermission,
             kind => kind,
         };
         Failure::new(kind, &self.name, format!("{} answered {what} with: {error}", self.name))

@@ -17,7 +17,7 @@ use crate::snapshot::{self, Framing};
 use crate::spool::{End, spool};
 use crate::stream::Apply;
 use crate::writer::Writer;
-use crate::{Action, ErrorKind, Failure, Phase};
+use crate::{ErrorKind, Failure, Phase};
 
 /// Bytes of the source's stream that are held while the destination is busy.
 const SPOOL: usize = 16 << 20;
@@ -193,7 +193,7 @@ async fn announce_snapshot(ctx: &LinkContext, reader: &mut SourceReader, name: &
 /// the sync does not silently go on from there.
 async fn record_failed_transaction(ctx: &LinkContext, writer: &Writer, end: &SessionEnd) {
     let SessionEnd::Failed(failure) = end else { return };
-    if !writer.executed_in_part() || failure.action() == Action::Retry {
+    if !writer.executed_in_part() {
         return;
     }
     let mark = Mark::Failed(failure.message.clone());

@@ -29,13 +29,14 @@ pub(super) struct Transaction {
     /// Commands of the stream in it.
     commands: u64,
     open: bool,
-    /// The database that the destination's connection has selected.
-    selected: u32,
+    /// The database that the destination's connection has selected; not known at first, because the snapshot used the
+    /// same connection.
+    selected: Option<u32>,
 }
 
 impl Transaction {
     pub(super) fn new(key: String, home: u32) -> Self {
-        Self { key, home, out: Vec::new(), replies: 0, earlier: 0, commands: 0, open: false, selected: 0 }
+        Self { key, home, out: Vec::new(), replies: 0, earlier: 0, commands: 0, open: false, selected: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -75,12 +76,12 @@ impl Transaction {
     }
 
     fn select(&mut self, db: u32) {
-        if self.selected != db {
+        if self.selected != Some(db) {
             write::array_header(&mut self.out, 2);
             write::bulk(&mut self.out, b"SELECT");
             write::bulk_int(&mut self.out, i64::from(db));
             self.replies += 1;
-            self.selected = db;
+            self.selected = Some(db);
         }
     }
 

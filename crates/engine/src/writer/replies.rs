@@ -103,7 +103,15 @@ impl Checker<'_> {
         let line = String::from_utf8_lossy(line);
         let command = self.flight.inspect(|bytes| describe(bytes, index)).flatten();
         let command = command.unwrap_or_else(|| "a command of a large transaction".to_owned());
-        let kind = classify_reply(&line);
-        Failure::new(kind, self.name, format!("{} refused {command}: {line}", self.name))
+        let failure =
+            Failure::new(classify_reply(&line), self.name, format!("{} refused {command}: {line}", self.name));
+        match failure.kind {
+            // What it says of a source; here it is the destination whose own snapshots fail.
+            ErrorKind::SourceSnapshotFailed => {
+                let hint = "The destination cannot save its data and therefore refuses writes: look at its log, then start again.";
+                Failure { kind: ErrorKind::CommandFailed, hint: hint.to_owned(), ..failure }
+            }
+            _ => failure,
+        }
     }
 }
