@@ -43,11 +43,11 @@ fn send(pipe: &Pipeline, connection: &mut Connection) {
 fn object(pipe: &mut Pipeline, number: u64) {
     let key = format!("key:{number}");
     // Now and then large enough to leave the compact encoding.
-    let size = if number % 97 == 0 { 300 } else { 1 + number % 12 };
+    let size = if number.is_multiple_of(97) { 300 } else { 1 + number % 12 };
     match number % 10 {
         0..=4 => pipe.cmd("SET").arg(&key).arg(format!("value {number} {}", "x".repeat((number % 120) as usize))),
         5 => (0..size).fold(pipe.cmd("RPUSH").arg(&key), |c, i| c.arg(format!("element {i}"))),
-        6 if number % 4 == 0 => (0..size).fold(pipe.cmd("SADD").arg(&key), |c, i| c.arg(i * 7919 + number)),
+        6 if number.is_multiple_of(4) => (0..size).fold(pipe.cmd("SADD").arg(&key), |c, i| c.arg(i * 7919 + number)),
         6 => (0..size).fold(pipe.cmd("SADD").arg(&key), |c, i| c.arg(format!("member {i}"))),
         7 => (0..size)
             .fold(pipe.cmd("ZADD").arg(&key), |c, i| c.arg(i as f64 / 3.0 - number as f64).arg(format!("member {i}"))),
@@ -55,7 +55,7 @@ fn object(pipe: &mut Pipeline, number: u64) {
         _ => return stream(pipe, &key, number, size),
     }
     .ignore();
-    if number % 5 == 0 {
+    if number.is_multiple_of(5) {
         let seconds = EXPIRY_SECONDS + number % 1000;
         pipe.cmd("PEXPIRE").arg(&key).arg(seconds * 1000 + number % 1000).ignore();
     }
@@ -67,7 +67,7 @@ fn stream(pipe: &mut Pipeline, key: &str, number: u64, size: u64) {
         let id = format!("{}-{i}", 1000 + number);
         pipe.cmd("XADD").arg(key).arg(id).arg("field").arg(i).arg("other").arg(number).ignore();
     }
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         pipe.cmd("XGROUP").arg(&["CREATE", key, "readers", "0"]).ignore();
         let read = ["GROUP", "readers", "alice", "COUNT", "2", "STREAMS", key, ">"];
         pipe.cmd("XREADGROUP").arg(&read).ignore();
