@@ -30,6 +30,15 @@ pub struct Window {
 /// The WebDriver server; ends with its app when dropped.
 struct Driver(Child);
 
+impl Driver {
+    /// Whether the app it started is still there.
+    fn has_children(&self) -> bool {
+        let parent = self.0.id().to_string();
+        let children = Command::new("ps").args(["-o", "stat=", "--ppid", &parent]).output().unwrap();
+        String::from_utf8_lossy(&children.stdout).lines().any(|state| !state.starts_with('Z'))
+    }
+}
+
 impl Drop for Driver {
     fn drop(&mut self) {
         // The group, for the app is the driver's child: killed alone, the driver would leave it behind.
@@ -80,10 +89,14 @@ impl Window {
         Self { client, driver, _turn: turn }
     }
 
-    /// Closes the session, which ends the app.
+    /// Closes the session, which ends the app, and waits until it has: one that starts meanwhile would meet it.
     pub async fn close(self) {
         self.client.close().await.unwrap();
-        drop(self.driver);
+        let started = Instant::now();
+        while self.driver.has_children() {
+            assert!(started.elapsed() < DEADLINE, "the app never ended");
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// Kills the app and the driver, as a crash would.
@@ -156,15 +169,21 @@ impl Window {
         wait.for_element(Locator::Css(&selector)).await.unwrap_or_else(|error| panic!("{id} has no focus: {error}"));
     }
 
-    /// Types `text` in place of what the field holds.
+    /// Types `text` in place of what the field holds, again if the page was busy and lost a key.
     pub async fn fill(&self, id: &str, text: &str) {
-        let field = self.find(id).await;
-        field.click().await.unwrap();
-        let select_all = format!("{}a{}", char::from(Key::Control), char::from(Key::Null));
-        field.send_keys(&select_all).await.unwrap();
-        field.send_keys(&char::from(Key::Delete).to_string()).await.unwrap();
-        field.send_keys(text).await.unwrap();
-        self.value(id, text).await;
+        let started = Instant::now();
+        loop {
+            let field = self.find(id).await;
+            field.click().await.unwrap();
+            let select_all = format!("{}a{}", char::from(Key::Control), char::from(Key::Null));
+            field.send_keys(&select_all).await.unwrap();
+            field.send_keys(&char::from(Key::Delete).to_string()).await.unwrap();
+            field.send_keys(text).await.unwrap();
+            if field.prop("value").await.unwrap().as_deref() == Some(text) {
+                return;
+            }
+            assert!(started.elapsed() < DEADLINE, "{id} does not take what is typed");
+        }
     }
 
     /// Waits until a field holds `want`.
@@ -172,7 +191,7 @@ impl Window {
         let field = self.find(id).await;
         let started = Instant::now();
         while field.prop("value").await.unwrap().as_deref() != Some(want) {
-            assert!(started.elapsed() < DEADLINE, "{id} never held what was pasted");
+            assert!(started.elapsed() < DEADLINE, "{id} never held {want:?}");
             tokio::time::sleep(POLL).await;
         }
     }
