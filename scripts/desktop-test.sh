@@ -5,10 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Cargo runs outside the fresh home, so that it keeps its own folders.
-cargo build --quiet --package tributary-desktop
-test=$(cargo test --package tributary-tests --test desktop --no-run --message-format=json 2>/dev/null |
+cargo build --quiet --workspace --bins
+test=$(cargo test --workspace --test desktop --no-run --message-format=json 2>/dev/null |
   sed -n 's/.*"name":"desktop".*"executable":"\([^"]*\)".*/\1/p' | tail -n1)
-[[ -x $test ]] || { echo "desktop-test.sh: the test does not compile: cargo test -p tributary-tests --test desktop --no-run" >&2; exit 1; }
+[[ -x $test ]] || { echo "desktop-test.sh: the test does not compile: cargo test --workspace --test desktop --no-run" >&2; exit 1; }
 
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT

@@ -53,9 +53,12 @@ step 'vitest' in_ui npm run --silent test
 step 'clippy' cargo clippy --quiet --workspace --all-targets -- --deny warnings
 # The black-box tests look for the binary beside themselves.
 if step 'build' cargo build --quiet --workspace --bins; then
-  step 'unit tests' cargo test --quiet --workspace --exclude tributary-tests --no-fail-fast
+  # Always the whole workspace, and then the targets: with fewer packages cargo would choose other features for
+  # shared dependencies, and build them once more.
+  step 'unit tests' cargo test --quiet --workspace --lib --bins --no-fail-fast
+  step 'decoder and console' cargo test --quiet --workspace --test fixtures --test bindings --test replicas --no-fail-fast
   for name in refusals outages content memory; do
-    step "$name" cargo test --quiet --package tributary-tests --test "$name"
+    step "$name" cargo test --quiet --workspace --test "$name"
   done
   step 'desktop' scripts/desktop-test.sh
 fi
