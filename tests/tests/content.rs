@@ -37,7 +37,7 @@ fn copies_all_with_writes_going_on(version: Version, keys: u64, seconds: u64) {
 
 #[test]
 fn redis_7_0_ends_equal_with_writes_before_during_and_after_the_snapshot() {
-    copies_all_with_writes_going_on(Version::Redis70, 100_000 * scale(), 6 + scale());
+    copies_all_with_writes_going_on(Version::Redis70, 100_000 * scale(), 4 + 2 * scale());
 }
 
 #[test]
