@@ -31,6 +31,8 @@ pub(crate) struct Run {
     records: Option<JoinHandle<()>>,
     meters: Vec<Meter>,
     spark: VecDeque<Option<f64>>,
+    /// The largest lag of each source since the last sample, so that a short spike is in the history too.
+    peaks: Vec<Option<f64>>,
     told: Vec<bool>,
 }
 
@@ -89,6 +91,7 @@ impl Run {
             records: Some(records),
             meters: std::iter::repeat_with(Meter::default).take(sources).collect(),
             spark: VecDeque::with_capacity(SPARK),
+            peaks: vec![None; sources],
             told: vec![false; sources],
         }
     }
@@ -127,34 +130,39 @@ impl Run {
         for (source, now) in sources.iter_mut().zip(&definition.sources).filter(|(source, now)| source.id == now.id) {
             source.name.clone_from(&now.name);
         }
+        for (peak, source) in self.peaks.iter_mut().zip(&sources) {
+            *peak = larger(*peak, source.lag_ms);
+        }
         let server = self.facts.borrow().clone().filter(|_| self.is_running());
         view::replica(definition, &status, sources, server, self.spark.iter().copied().collect())
     }
 
     /// Takes the second's sample, for the sparkline and for the history.
     pub fn sample(&mut self, live: &ReplicaLive) -> Vec<Sample> {
+        let peaks: Vec<Option<f64>> = self.peaks.iter_mut().map(Option::take).collect();
+        let worst = peaks.iter().copied().fold(None, larger);
         if self.spark.len() == SPARK {
             self.spark.pop_front();
         }
-        self.spark.push_back(live.worst_lag_ms);
+        self.spark.push_back(worst);
         if !self.is_running() {
             return Vec::new();
         }
         let whole = Sample {
             replica_id: live.id.clone(),
             source_id: None,
-            lag_ms: live.worst_lag_ms,
+            lag_ms: worst,
             writes_per_sec: live.writes_per_sec,
             bytes_per_sec: live.bytes_per_sec,
         };
-        let source = |source: &SourceLive| Sample {
+        let source = |(source, peak): (&SourceLive, Option<f64>)| Sample {
             replica_id: live.id.clone(),
             source_id: Some(source.id.clone()),
-            lag_ms: source.lag_ms,
+            lag_ms: peak,
             writes_per_sec: source.commands_per_sec,
             bytes_per_sec: source.bytes_per_sec,
         };
-        std::iter::once(whole).chain(live.sources.iter().map(source)).collect()
+        std::iter::once(whole).chain(live.sources.iter().zip(peaks).map(source)).collect()
     }
 
     /// The sources that stopped by themselves since the last call.
@@ -176,6 +184,10 @@ impl Run {
         }
         stopped
     }
+}
+
+fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    [a, b].into_iter().flatten().reduce(f64::max)
 }
 
 /// Asks the destination for its facts again and again; an outage leaves the last ones.
