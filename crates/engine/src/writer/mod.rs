@@ -8,6 +8,7 @@ mod outline;
 mod replies;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
@@ -24,6 +25,9 @@ use crate::{Endpoint, ErrorKind, Failure, dial};
 const WINDOW: usize = 4 << 20;
 /// Batches on their way above which a batch that is not full waits for company. Two keep the destination busy.
 const EAGER_BATCHES: usize = 2;
+
+/// How long the destination may owe a reply. What it executes meanwhile is in the checkpoint, so nothing is done twice.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The connection that all writes of one link go through.
 pub(crate) struct Writer {
@@ -48,7 +52,7 @@ impl Writer {
             }
         }
         let flight = Arc::new(Flight::new(meters));
-        let replies = tokio::spawn(replies::read(reader, flight.clone(), name.clone()));
+        let replies = tokio::spawn(replies::read(reader, flight.clone(), name.clone(), PATIENCE));
         Ok(Self { out, flight, replies, name })
     }
 

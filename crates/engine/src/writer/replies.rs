@@ -1,6 +1,7 @@
 //! Reads the destination's replies and holds each against the batch it belongs to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tributary_resp::{Reply, ReplyScanner};
@@ -14,25 +15,32 @@ use crate::{ErrorKind, Failure, dial};
 const READ: usize = 64 * 1024;
 
 /// Reads until the connection or a command fails; the flight then knows why.
-pub(super) async fn read(mut reader: dial::Reader, flight: Arc<Flight>, name: String) {
+///
+/// A destination that owes replies and is silent for `patience` counts as gone: a cut network says nothing by itself.
+pub(super) async fn read(mut reader: dial::Reader, flight: Arc<Flight>, name: String, patience: Duration) {
     let mut checker = Checker { flight: &flight, name: &name, expected: None, seen: 0, element: 0, in_exec: false };
-    if let Err(failure) = follow(&mut reader, &mut checker).await {
+    if let Err(failure) = follow(&mut reader, &mut checker, patience).await {
         let executed = checker.in_exec;
         flight.fail(failure, executed);
     }
 }
 
 /// Returns with the failure that ends the connection, never otherwise.
-async fn follow(reader: &mut dial::Reader, checker: &mut Checker<'_>) -> Result<(), Failure> {
+async fn follow(reader: &mut dial::Reader, checker: &mut Checker<'_>, patience: Duration) -> Result<(), Failure> {
     let name = checker.name;
     let mut buf = bytes::BytesMut::with_capacity(READ);
     let mut scanner = ReplyScanner::default();
     loop {
         buf.reserve(READ / 2);
-        match reader.read_buf(&mut buf).await {
-            Ok(0) => return Err(Failure::closed(name)),
-            Ok(_) => {}
-            Err(error) => return Err(Failure::io(name, &error)),
+        match tokio::time::timeout(patience, reader.read_buf(&mut buf)).await {
+            Err(_) if checker.flight.len() == 0 => continue,
+            Err(_) => {
+                let message = format!("{name} answered nothing for {} s.", patience.as_secs());
+                return Err(Failure::new(ErrorKind::TimedOut, name, message));
+            }
+            Ok(Ok(0)) => return Err(Failure::closed(name)),
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(Failure::io(name, &error)),
         }
         let mut at = 0;
         loop {
@@ -113,5 +121,30 @@ impl Checker<'_> {
             }
             _ => failure,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::super::flight::Batch;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_destination_that_owes_replies_and_is_silent_counts_as_gone() {
+        let (reader, mut server) = tokio::io::duplex(64);
+        let flight = Arc::new(Flight::new(Arc::default()));
+        let patience = Duration::from_millis(50);
+        let task = tokio::spawn(read(Box::new(reader), flight.clone(), "h:1".into(), patience));
+        // Silence is no failure while nothing is owed.
+        tokio::time::sleep(patience * 3).await;
+        flight.launch(Batch { bytes: Arc::new(b"PING".to_vec()), replies: 1, ..Batch::default() });
+        server.write_all(b"+PONG\r\n").await.unwrap();
+        flight.wait_until(|_, batches| batches == 0).await.unwrap();
+        flight.launch(Batch { replies: 1, ..Batch::default() });
+        let failure = flight.wait_until(|_, batches| batches == 0).await.unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::TimedOut);
+        task.await.unwrap();
     }
 }
