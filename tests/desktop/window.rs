@@ -16,6 +16,8 @@ use tokio::sync::{Mutex, MutexGuard};
 /// Generous: a busy machine is no failure.
 const DEADLINE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
+/// What the app calls itself on the session bus.
+const BUS_NAME: &str = "dev.tributary.desktop.SingleInstance";
 
 /// The app is a single instance for each session bus: one window at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -48,6 +50,26 @@ impl Drop for Driver {
     }
 }
 
+/// Waits until the session bus has noticed that the app before this one is gone: an app that starts sooner would try
+/// to hand over to it.
+async fn until_alone() {
+    let started = Instant::now();
+    loop {
+        let question = ["--session", "--print-reply=literal", "--dest=org.freedesktop.DBus", "/org/freedesktop/DBus"];
+        let asked = Command::new("dbus-send")
+            .args(question)
+            .args(["org.freedesktop.DBus.NameHasOwner", &format!("string:{BUS_NAME}")])
+            .output()
+            .expect("dbus-send is installed (dbus)");
+        let answer = String::from_utf8_lossy(&asked.stdout).into_owned();
+        if answer.contains("false") {
+            return;
+        }
+        assert!(started.elapsed() < DEADLINE, "another window is open on this session bus: {answer}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
 /// The app that `cargo build` made, beside this test.
 fn app() -> PathBuf {
     let test = std::env::current_exe().unwrap();
@@ -63,6 +85,7 @@ impl Window {
             assert!(std::env::var_os(needed).is_some(), "{needed} is not set: run scripts/desktop-test.sh");
         }
         let turn = ONE_AT_A_TIME.lock().await;
+        until_alone().await;
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let driver = Command::new("WebKitWebDriver")
             .args(["--host=127.0.0.1", &format!("--port={port}")])
