@@ -194,6 +194,12 @@ async fn the_demo_comes_into_step_in_the_window() {
         window.click("nav-replica").await;
         window.until("status-badge", |badge| badge.contains("Synced")).await;
         window.shot("demo-synced-dark").await;
+        window.click("restart").await;
+        window.fill("review-confirm-name", "Demo").await;
+        window.click("confirm-restart").await;
+        window.find("progress").await;
+        window.shot("demo-syncing-dark").await;
+        window.until("status-badge", |badge| badge.contains("Synced")).await;
         window.click("end-demo").await;
         window.find("empty-overview").await;
         window.close().await;

@@ -1,7 +1,9 @@
 //! Lag: how long a command takes from its execution on the source to its execution on the destination.
 //!
 //! The probe samples the source's offset with a clock. A sample that is applied later than it was taken tells the
-//! lag; a sample that is not applied yet tells that the lag is at least its age.
+//! lag; a sample that is not applied yet tells that the lag is at least its age. A sample that was applied already, because
+//! the stream is faster than the probe, leaves what we measure ourselves: the time from a command's arrival here to the
+//! destination's answer.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -16,6 +18,8 @@ const MAX_SAMPLES: usize = 4096;
 pub(crate) struct LagMeter {
     /// Offset of the oldest sample that is not applied; `u64::MAX` when all are. Lets the data path skip the lock.
     pending: AtomicU64,
+    /// Microseconds between arrival and answer of the last batch.
+    transit_us: AtomicU64,
     // A std Mutex: held for a few pushes and pops, never across an await.
     inner: Mutex<Inner>,
 }
@@ -32,7 +36,7 @@ struct Inner {
 
 impl Default for LagMeter {
     fn default() -> Self {
-        Self { pending: AtomicU64::new(u64::MAX), inner: Mutex::default() }
+        Self { pending: AtomicU64::new(u64::MAX), transit_us: AtomicU64::new(0), inner: Mutex::default() }
     }
 }
 
@@ -46,13 +50,19 @@ impl LagMeter {
         if offset <= inner.applied {
             // What was there when the clock was read had arrived already.
             if inner.samples.is_empty() {
-                inner.last = Some(Duration::ZERO);
+                let transit = if moved { self.transit_us.load(Relaxed) } else { 0 };
+                inner.last = Some(Duration::from_micros(transit));
                 inner.passed = Some(at);
             }
         } else if moved && inner.samples.len() < MAX_SAMPLES {
             inner.samples.push_back((offset, at));
         }
         self.pending.store(inner.samples.front().map_or(u64::MAX, |s| s.0), Relaxed);
+    }
+
+    /// Records how long the last batch took from its arrival here to the destination's answer.
+    pub(crate) fn transited(&self, time: Duration) {
+        self.transit_us.store(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
 
     /// Records that the destination has executed the stream up to `offset`.
@@ -107,6 +117,16 @@ mod tests {
         assert_eq!(meter.read(0), (None, None));
         meter.sampled(100, Instant::now(), 100);
         assert_eq!(meter.read(100), (Some(Duration::ZERO), Some(0)));
+    }
+
+    #[test]
+    fn a_stream_that_outruns_the_samples_shows_its_own_transit_and_0_once_it_is_idle() {
+        let meter = LagMeter::default();
+        meter.transited(Duration::from_micros(700));
+        meter.sampled(100, Instant::now(), 100);
+        assert_eq!(meter.read(100).0, Some(Duration::from_micros(700)));
+        meter.sampled(100, Instant::now(), 100);
+        assert_eq!(meter.read(100).0, Some(Duration::ZERO));
     }
 
     #[test]

@@ -153,7 +153,10 @@ impl Meters {
     }
 
     /// Counts a batch that the destination has executed.
-    pub(crate) fn executed(&self, offset: u64, commands: u64, keys: u64) {
+    pub(crate) fn executed(&self, offset: u64, commands: u64, keys: u64, arrived: Option<Instant>) {
+        if let Some(arrived) = arrived {
+            self.lag.transited(arrived.elapsed());
+        }
         if offset > 0 {
             self.applied.store(offset, Relaxed);
             self.lag.applied(offset);

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -17,6 +18,8 @@ pub(crate) struct Piece {
     pub bytes: Bytes,
     /// Unix time in ms of the read.
     pub arrived_ms: u64,
+    /// The same on a clock that never jumps.
+    pub arrived: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -129,7 +132,7 @@ mod tests {
     use super::*;
 
     fn piece(text: &'static str) -> Piece {
-        Piece { bytes: Bytes::from_static(text.as_bytes()), arrived_ms: 1 }
+        Piece { bytes: Bytes::from_static(text.as_bytes()), arrived_ms: 1, arrived: Instant::now() }
     }
 
     #[tokio::test]

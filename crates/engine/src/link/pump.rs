@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +38,7 @@ async fn run(source: &mut SourceReader, spool: &SpoolIn, meters: &Meters, name: 
             let bytes = source.buffer.split().freeze();
             meters.wire_bytes.fetch_add(bytes.len() as u64, Relaxed);
             meters.session_bytes.fetch_add(bytes.len() as u64, Relaxed);
-            spool.push(Piece { bytes, arrived_ms: unix_ms(SystemTime::now()) });
+            spool.push(Piece { bytes, arrived_ms: unix_ms(SystemTime::now()), arrived: Instant::now() });
         }
         spool.room().await;
         if source.buffer.capacity() < READ / 8 {

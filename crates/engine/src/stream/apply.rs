@@ -29,6 +29,7 @@ pub(crate) struct Apply<'a> {
     skew: Arc<Skew>,
     buf: BytesMut,
     arrived_ms: u64,
+    arrived: Instant,
     scanner: Scanner,
     transaction: Transaction,
     /// Within a transaction of the source, or a command that is being forwarded: nothing may be committed.
@@ -49,6 +50,7 @@ impl<'a> Apply<'a> {
             skew,
             buf: BytesMut::new(),
             arrived_ms: crate::meters::unix_ms(std::time::SystemTime::now()),
+            arrived: Instant::now(),
             scanner: Scanner::default(),
             transaction: Transaction::new(key, checkpoint::home_db(&ctx.spec)),
             within: false,
@@ -114,6 +116,7 @@ impl<'a> Apply<'a> {
     fn take(&mut self, piece: Piece) {
         self.buf.extend_from_slice(&piece.bytes);
         self.arrived_ms = piece.arrived_ms;
+        self.arrived = piece.arrived;
     }
 
     async fn idle_checkpoint_due(&self) {
@@ -217,7 +220,7 @@ impl<'a> Apply<'a> {
     /// Adds a command to the transaction, unless its database is left out.
     fn pass_on(&mut self, raw: &[u8], kind: Kind) {
         let Some(db) = self.target() else { return };
-        self.transaction.begin(db);
+        self.transaction.begin(db, self.arrived);
         if kind != Kind::Write && !matches!(kind, Kind::Set if self.scanner.argc() == 3) {
             let (clock, args) = (self.clock(), self.args(raw));
             if let Some(commands) = rewrite(&mut self.transaction.out, kind, &args, clock) {
@@ -287,7 +290,7 @@ impl<'a> Apply<'a> {
             return Err(SessionEnd::NeedsFull(format!("{name} executed {what}")));
         }
         if let (Kind::FlushAll, Some(db)) = (kind, only) {
-            self.transaction.begin(self.ctx.spec.destination.db.unwrap_or(db));
+            self.transaction.begin(self.ctx.spec.destination.db.unwrap_or(db), self.arrived);
             write::command(&mut self.transaction.out, &[b"FLUSHDB"]);
             self.transaction.added(1);
             return Ok(());
@@ -345,7 +348,7 @@ impl<'a> Apply<'a> {
         let (mut rest, sent) = Passthrough::take_over(&self.scanner, raw.len());
         self.scanner.reset();
         if let Some(db) = target {
-            self.transaction.begin(db);
+            self.transaction.begin(db, self.arrived);
             self.transaction.out.extend_from_slice(&plan.head);
             self.transaction.out.extend_from_slice(raw.get(plan.from..sent).unwrap_or_default());
         }

@@ -1,6 +1,7 @@
 //! Groups writes and the checkpoint into a transaction at the destination.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tributary_resp::write;
 
@@ -29,6 +30,8 @@ pub(super) struct Transaction {
     /// Commands of the stream in it.
     commands: u64,
     open: bool,
+    /// When its first command arrived here.
+    arrived: Option<Instant>,
     /// The database that the destination's connection has selected; not known at first, because the snapshot used the
     /// same connection.
     selected: Option<u32>,
@@ -36,7 +39,17 @@ pub(super) struct Transaction {
 
 impl Transaction {
     pub(super) fn new(key: String, home: u32) -> Self {
-        Self { key, home, out: Vec::new(), replies: 0, earlier: 0, commands: 0, open: false, selected: None }
+        Self {
+            key,
+            home,
+            out: Vec::new(),
+            replies: 0,
+            earlier: 0,
+            commands: 0,
+            open: false,
+            arrived: None,
+            selected: None,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -47,9 +60,10 @@ impl Transaction {
         self.out.len() >= FULL_BYTES || self.commands >= FULL_COMMANDS
     }
 
-    /// Prepares for a command that works in database `db`; the caller appends it to `out` and calls [`Self::added`].
-    pub(super) fn begin(&mut self, db: u32) {
+    /// Prepares for a command that arrived at this time and works in database `db`; the caller appends it to `out` and calls [`Self::added`].
+    pub(super) fn begin(&mut self, db: u32, arrived: Instant) {
         if !self.open {
+            self.arrived = Some(arrived);
             write::command(&mut self.out, &[b"MULTI"]);
             self.replies += 1;
             self.open = true;
@@ -115,6 +129,7 @@ impl Transaction {
             offset: place.offset,
             commands: std::mem::take(&mut self.commands),
             keys: 0,
+            arrived: self.arrived.take(),
         };
         self.open = false;
         writer.submit(batch).await

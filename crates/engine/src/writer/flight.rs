@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
@@ -27,6 +28,8 @@ pub(crate) struct Batch {
     pub commands: u64,
     /// Keys of a snapshot in it.
     pub keys: u64,
+    /// When the first command of the stream in it arrived here.
+    pub arrived: Option<Instant>,
 }
 
 /// What the reply reader must know of the batch it is at.
@@ -85,7 +88,7 @@ impl Flight {
             Some(batch) => batch.offset = offset,
             None => {
                 drop(state);
-                self.meters.executed(offset, 0, 0);
+                self.meters.executed(offset, 0, 0, None);
             }
         }
     }
@@ -133,7 +136,7 @@ impl Flight {
         state.bytes = state.bytes.saturating_sub(batch.bytes.len());
         state.recycle(batch.bytes);
         drop(state);
-        self.meters.executed(batch.offset, batch.commands, batch.keys);
+        self.meters.executed(batch.offset, batch.commands, batch.keys, batch.arrived);
         self.changed.notify_waiters();
         self.changed.notify_one();
     }
