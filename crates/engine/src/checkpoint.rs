@@ -7,9 +7,8 @@
 
 use crate::ReplicaSpec;
 
-/// What every key of ours starts with.
-pub(crate) const PREFIX: &str = "tributary:";
-pub(crate) const CHECKPOINT_PREFIX: &str = "tributary:checkpoint:";
+/// What every key of ours starts with; keys of a source that start so are not copied.
+pub(crate) const PREFIX: &str = "tributary:checkpoint:";
 const VERSION: &str = "1";
 
 /// A place in a source's stream.
@@ -73,12 +72,12 @@ pub(crate) fn is_replication_id(text: &str) -> bool {
 
 /// The key of one source's checkpoint.
 pub(crate) fn key(replica: &str, source: &str) -> String {
-    format!("{CHECKPOINT_PREFIX}{replica}:{source}")
+    format!("{PREFIX}{replica}:{source}")
 }
 
 /// What the keys of all of a replica's sources start with.
 pub(crate) fn replica_prefix(replica: &str) -> String {
-    format!("{CHECKPOINT_PREFIX}{replica}:")
+    format!("{PREFIX}{replica}:")
 }
 
 /// The database of the destination that holds the checkpoints.

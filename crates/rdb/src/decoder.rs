@@ -4,7 +4,7 @@ use std::ops::Range;
 use crate::content::{Content, Step};
 use crate::crc::Crc;
 use crate::cursor::{Cursor, StringHead, bounded};
-use crate::error::{Broken, Parsed, RdbError};
+use crate::error::{Broken, Parsed, RdbError, shown};
 use crate::event::{Event, Large, Value};
 use crate::kind::{Encoding, Logical, ValueKind};
 use crate::skim::{Skim, module_value};
@@ -294,9 +294,7 @@ impl Decoder {
                 let kind = ValueKind::new(opcode, self.valkey);
                 let Some(encoding) = kind.encoding() else {
                     let key = Cursor::new(rest, key.start).string()?;
-                    return Err(
-                        RdbError::UnknownType { type_byte: opcode, key: shown(&key), offset: self.offset }.into()
-                    );
+                    return Err(RdbError::unknown_type(kind, &key, self.offset).into());
                 };
                 self.state = State::Object(Object { kind, encoding, key, skim: Skim::new(encoding) });
                 return Ok(Found::Nothing);
@@ -434,18 +432,6 @@ fn module_name(id: u64) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let letter = |i: u32| LETTERS.get((id >> (58 - 6 * i) & 63) as usize).copied().unwrap_or(b'?') as char;
     (0..9).map(letter).collect()
-}
-
-/// Most characters of a key in an error.
-const SHOWN_KEY: usize = 128;
-
-/// A key as an error shows it.
-fn shown(key: &[u8]) -> String {
-    let mut text = key.get(..SHOWN_KEY.min(key.len())).unwrap_or_default().escape_ascii().to_string();
-    if key.len() > SHOWN_KEY {
-        text.push('…');
-    }
-    text
 }
 
 /// Where a string stands, once all of it is there and decodes.

@@ -87,8 +87,20 @@ impl RdbError {
 
     /// An unknown type, with its key shown.
     pub(crate) fn unknown_type(kind: ValueKind, key: &[u8], offset: u64) -> Self {
-        Self::UnknownType { type_byte: kind.byte(), key: key.escape_ascii().to_string(), offset }
+        Self::UnknownType { type_byte: kind.byte(), key: shown(key), offset }
     }
+}
+
+/// Most bytes of a key that an error shows.
+const SHOWN_KEY: usize = 128;
+
+/// A key as an error shows it.
+pub(crate) fn shown(key: &[u8]) -> String {
+    let mut text = key.get(..SHOWN_KEY.min(key.len())).unwrap_or_default().escape_ascii().to_string();
+    if key.len() > SHOWN_KEY {
+        text.push('…');
+    }
+    text
 }
 
 /// What a parser of part of the bytes met; [`crate::Decoder`] adds where.

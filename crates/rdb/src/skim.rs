@@ -14,6 +14,8 @@ enum Step {
     Str,
     /// A length that is a number of its own.
     Len,
+    /// So many of them.
+    Lens(usize),
     /// So many bytes.
     Raw(usize),
     /// A double as text behind one byte of length; 253 to 255 stand for nan and the infinities.
@@ -24,7 +26,7 @@ enum Step {
     ModuleValues,
 }
 
-use Step::{AsciiDouble, Len, ModuleValues, Raw, Repeat, Str};
+use Step::{AsciiDouble, Len, Lens, ModuleValues, Raw, Repeat, Str};
 
 const STREAM_NODES: Step = Repeat(&[Str, Str]);
 const PENDING: Step = Repeat(&[Raw(16), Raw(8), Len]);
@@ -54,33 +56,11 @@ fn program(encoding: Encoding) -> &'static [Step] {
         E::HashTtl => &[Raw(8), Repeat(&[Len, Str, Str])],
         E::HashListpackTtl => &[Raw(8), Str],
         E::HashValkeyTtl => &[Repeat(&[Str, Str, Raw(8)])],
-        E::Stream(1) => {
-            &[STREAM_NODES, Len, Len, Len, Repeat(&[Str, Len, Len, PENDING, Repeat(&[Str, Raw(8), PENDING_IDS])])]
+        E::Stream(1) => &[STREAM_NODES, Lens(3), Repeat(&[Str, Lens(2), PENDING, Repeat(&[Str, Raw(8), PENDING_IDS])])],
+        E::Stream(2) => &[STREAM_NODES, Lens(8), Repeat(&[Str, Lens(3), PENDING, Repeat(&[Str, Raw(8), PENDING_IDS])])],
+        E::Stream(_) => {
+            &[STREAM_NODES, Lens(8), Repeat(&[Str, Lens(3), PENDING, Repeat(&[Str, Raw(16), PENDING_IDS])])]
         }
-        E::Stream(2) => &[
-            STREAM_NODES,
-            Len,
-            Len,
-            Len,
-            Len,
-            Len,
-            Len,
-            Len,
-            Len,
-            Repeat(&[Str, Len, Len, Len, PENDING, Repeat(&[Str, Raw(8), PENDING_IDS])]),
-        ],
-        E::Stream(_) => &[
-            STREAM_NODES,
-            Len,
-            Len,
-            Len,
-            Len,
-            Len,
-            Len,
-            Len,
-            Len,
-            Repeat(&[Str, Len, Len, Len, PENDING, Repeat(&[Str, Raw(8), Raw(8), PENDING_IDS])]),
-        ],
     }
 }
 
@@ -121,6 +101,11 @@ impl Skim {
                 Str => cursor.skip_string()?,
                 Raw(len) => drop(cursor.take(*len)?),
                 Len => drop(length(&mut cursor)?),
+                Lens(count) => {
+                    for _ in 0..*count {
+                        length(&mut cursor)?;
+                    }
+                }
                 AsciiDouble => drop(ascii_double(&mut cursor)?),
                 ModuleValues => {
                     // Stays at this step until the opcode that ends the values.
