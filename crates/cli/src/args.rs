@@ -14,34 +14,29 @@ pub struct Cli {
 pub enum Command {
     /// Load a destination from its sources and keep it in step until SIGINT or SIGTERM.
     Sync(SyncArgs),
+    /// End a replication that is stopped, for good: set exact expiries, put the destination's settings back, remove
+    /// the checkpoints.
+    Finish(FinishArgs),
     /// Start two local redis-servers with live traffic and replicate one to the other.
     Demo(DemoArgs),
 }
 
+/// Which databases, and how to enter them.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Exit codes: 0 stopped by the user, 2 wrong usage, 3 stopped by an error that needs a person.
-
-A URL is redis://[user[:password]@]host[:port][/db], or rediss:// for TLS. Without /db all databases are copied, to the
-same numbers. A password in a URL shows in the list of processes; TRIBUTARY_SOURCE_PASSWORD and
-TRIBUTARY_DESTINATION_PASSWORD, the files or the prompt do not.")]
-pub struct SyncArgs {
+pub struct ReplicaArgs {
     /// A database to copy from; up to 32 times.
     #[arg(long, value_name = "URL", required = true)]
     pub source: Vec<String>,
     /// The database to write to.
     #[arg(long, value_name = "URL")]
     pub destination: String,
-    /// The destination may be emptied first. A destination that holds this replica's checkpoint is resumed all
-    /// the same, unless --flush=always.
-    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "needed")]
-    pub flush: Option<Flush>,
     /// A folder that keeps this replica's identity, so that it is known again under other host names.
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// One JSON object a second on stdout instead of a progress line.
-    #[arg(long)]
-    pub json: bool,
+    /// Where the spool goes when it outgrows memory [default: spool in the state folder, or
+    /// $XDG_STATE_HOME/tributary/spool].
+    #[arg(long, value_name = "DIR")]
+    pub spool_dir: Option<PathBuf>,
     /// A file that holds the password of all sources that have none.
     #[arg(long, value_name = "FILE")]
     pub source_password_file: Option<PathBuf>,
@@ -51,6 +46,77 @@ pub struct SyncArgs {
     /// Ask for the passwords that are still missing.
     #[arg(long)]
     pub ask_passwords: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 stopped by the user, 2 wrong usage, 3 stopped by an error that needs a person.
+
+SIGUSR1 pauses: links stay open and fill the spool, nothing is applied. SIGUSR2 goes on.
+
+A URL is redis://[user[:password]@]host[:port][/db], or rediss:// for TLS. Without /db all databases are copied, to the
+same numbers. A password in a URL shows in the list of processes; TRIBUTARY_SOURCE_PASSWORD and
+TRIBUTARY_DESTINATION_PASSWORD, the files or the prompt do not.")]
+pub struct SyncArgs {
+    #[command(flatten)]
+    pub replica: ReplicaArgs,
+    /// The destination may be emptied first. A destination that holds this replica's checkpoint is resumed all
+    /// the same, unless --flush=always.
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "needed")]
+    pub flush: Option<Flush>,
+    /// Load sources that have no checkpoint yet beside the others, deleting nothing.
+    #[arg(long, conflicts_with = "flush")]
+    pub add_sources: bool,
+    /// Stop instead of deleting and loading everything again when a source can no longer be gone on with.
+    #[arg(long)]
+    pub ask_before_resync: bool,
+    /// Go on behind a command that failed in an earlier run.
+    #[arg(long)]
+    pub skip_failed: bool,
+    /// What the spool may take up on disk, as 512mb or 4gb; 0 keeps it in memory.
+    #[arg(long, value_name = "SIZE", default_value = "4gb", value_parser = size)]
+    pub spool_quota: u64,
+    /// `guard`: keys wait for the source's own deletion (in import mode, or with expiries held back by 100 years
+    /// until `tributary finish`). `exact`: keys carry the source's times, and may be gone too early after an outage.
+    #[arg(long, value_name = "HOW", default_value = "guard")]
+    pub expiry: ExpiryArg,
+    /// One JSON object a second on stdout instead of a progress line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 done, 2 wrong usage, 3 stopped by an error that needs a person; it can be repeated then.")]
+pub struct FinishArgs {
+    #[command(flatten)]
+    pub replica: ReplicaArgs,
+}
+
+/// How expiries are carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExpiryArg {
+    /// Keys wait for the source's own deletion.
+    Guard,
+    /// Keys carry the source's times.
+    Exact,
+}
+
+/// Reads `512mb`, `4gb`, `64kb` or a number of bytes; units are powers of 1024, as in Redis' configuration.
+fn size(text: &str) -> Result<u64, String> {
+    let lower = text.to_ascii_lowercase();
+    let (number, unit) = match lower.find(|c: char| !c.is_ascii_digit()) {
+        Some(at) => lower.split_at(at),
+        None => (lower.as_str(), ""),
+    };
+    let factor = match unit {
+        "" | "b" => 1,
+        "kb" => 1 << 10,
+        "mb" => 1 << 20,
+        "gb" => 1 << 30,
+        _ => return Err("write a number of bytes, or one with kb, mb or gb".to_owned()),
+    };
+    number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).ok_or_else(|| "not a size".to_owned())
 }
 
 /// When the destination may be emptied.
@@ -79,12 +145,22 @@ mod tests {
             let base = ["tributary", "sync", "--source", "redis://a", "--destination", "redis://b"];
             match Cli::try_parse_from(base.iter().chain(extra)).unwrap().command {
                 Command::Sync(args) => args.flush,
-                Command::Demo(_) => panic!("sync"),
+                _ => panic!("sync"),
             }
         };
         assert_eq!(parse(&[]), None);
         assert_eq!(parse(&["--flush"]), Some(Flush::Needed));
         assert_eq!(parse(&["--flush=always"]), Some(Flush::Always));
         assert_eq!(parse(&["--flush", "--json"]), Some(Flush::Needed));
+    }
+
+    #[test]
+    fn sizes_are_read_as_redis_reads_them() {
+        assert_eq!(size("4gb"), Ok(4 << 30));
+        assert_eq!(size("64MB"), Ok(64 << 20));
+        assert_eq!(size("1000"), Ok(1000));
+        for bad in ["", "gb", "4 gb", "-1", "1tb", "99999999999gb"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
     }
 }

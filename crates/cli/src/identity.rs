@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tributary_engine::{Endpoint, ReplicaSpec, SourceSpec};
+use tributary_engine::{Endpoint, ReplicaOptions, ReplicaSpec, SourceSpec};
 
 /// What the state folder keeps.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,8 +29,10 @@ pub fn spec(sources: Vec<Endpoint>, destination: Endpoint, state: Option<&Path>)
         id,
         name: endpoint.address(),
         endpoint,
+        stopped: false,
     });
-    Ok(ReplicaSpec { id: state.replica, name: destination.address(), sources: sources.collect(), destination })
+    let (sources, name, options) = (sources.collect(), destination.address(), ReplicaOptions::default());
+    Ok(ReplicaSpec { id: state.replica, name, sources, destination, options })
 }
 
 /// Without a state folder the addresses are the identity.

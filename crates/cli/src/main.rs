@@ -31,6 +31,7 @@ fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Sync(args) => runtime.block_on(run::sync(args)),
+        Command::Finish(args) => runtime.block_on(run::finish(args)),
         Command::Demo(args) => runtime.block_on(demo::demo(args)),
     };
     done.unwrap_or_else(|message| usage(&message))

@@ -26,6 +26,12 @@ struct Source {
     applied: u64,
     durable: Option<u64>,
     commands: u64,
+    /// Bytes received that wait to be applied.
+    spool_bytes: u64,
+    /// Bytes of the spool's files.
+    spool_disk_bytes: u64,
+    /// The source's clock less the destination's.
+    clock_skew_ms: Option<i64>,
     /// Unix time in ms.
     last_command_at: Option<u64>,
     error: Option<Error>,
@@ -59,6 +65,9 @@ fn source(source: &SourceStatus) -> Source {
         applied: source.applied,
         durable: source.durable,
         commands: source.commands,
+        spool_bytes: source.spool_bytes,
+        spool_disk_bytes: source.spool_disk_bytes,
+        clock_skew_ms: source.clock_skew_ms,
         last_command_at: source
             .last_command_at
             .and_then(since_1970)

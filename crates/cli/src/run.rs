@@ -1,12 +1,16 @@
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
-use tributary_engine::{Endpoint, EngineEvent, ReplicaHandle, ReplicaStatus, Severity, StartMode, Status, start};
+use tributary_engine::{
+    Endpoint, EngineEvent, ExpiryPolicy, ReplicaHandle, ReplicaSpec, ReplicaStatus, Severity, SpoolSpec, StartMode,
+    Status, start,
+};
 
-use crate::args::{Flush, SyncArgs};
+use crate::args::{ExpiryArg, FinishArgs, Flush, ReplicaArgs, SyncArgs};
 use crate::render::{Report, line};
 use crate::{identity, passwords, signals};
 
@@ -20,6 +24,48 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// # Errors
 /// What is wrong with the command line.
 pub async fn sync(args: SyncArgs) -> Result<ExitCode, String> {
+    let mut spec = replica(&args.replica)?;
+    spec.options.spool = spec.options.spool.map(|spool| SpoolSpec { quota: args.spool_quota, ..spool });
+    spec.options.spool.take_if(|spool| spool.quota == 0);
+    spec.options.ask_before_resync = args.ask_before_resync;
+    spec.options.skip_failed = args.skip_failed;
+    spec.options.expiry = match args.expiry {
+        ExpiryArg::Guard => ExpiryPolicy::FollowSource,
+        ExpiryArg::Exact => ExpiryPolicy::Exact,
+    };
+    let mode = match args.flush {
+        None if args.add_sources => StartMode::Join,
+        None => StartMode::Resume,
+        Some(Flush::Needed) => StartMode::MayFlush,
+        Some(Flush::Always) => StartMode::Restart,
+    };
+    watch(start(spec, mode), args.json).await
+}
+
+/// `tributary finish`.
+///
+/// # Errors
+/// What is wrong with the command line.
+pub async fn finish(args: FinishArgs) -> Result<ExitCode, String> {
+    let spec = replica(&args.replica)?;
+    match tributary_engine::finish(&spec, |_| {}).await {
+        Ok(done) => {
+            let name = spec.destination.address();
+            eprintln!("{name} is a database of its own now; {} exact expiries were set.", done.expiries);
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(failure) => {
+            eprintln!("tributary: {}\n  {}", failure.message, failure.hint);
+            Ok(ExitCode::from(NEEDS_A_PERSON))
+        }
+    }
+}
+
+/// The replica that the arguments stand for.
+///
+/// # Errors
+/// What is wrong with the command line.
+pub fn replica(args: &ReplicaArgs) -> Result<ReplicaSpec, String> {
     let parse = |what: &str, url: &str| Endpoint::parse(url).map_err(|e| format!("{what}: {e}"));
     let ask = args.ask_passwords;
     let mut sources = Vec::new();
@@ -31,14 +77,18 @@ pub async fn sync(args: SyncArgs) -> Result<ExitCode, String> {
     let mut destination = parse("--destination", &args.destination)?;
     let file = args.destination_password_file.as_deref();
     passwords::complete(&mut destination, "TRIBUTARY_DESTINATION_PASSWORD", file, ask)?;
-    let spec = identity::spec(sources, destination, args.state.as_deref())?;
+    let mut spec = identity::spec(sources, destination, args.state.as_deref())?;
     spec.validate().map_err(|e| e.sentence)?;
-    let mode = match args.flush {
-        None => StartMode::Resume,
-        Some(Flush::Needed) => StartMode::MayFlush,
-        Some(Flush::Always) => StartMode::Restart,
-    };
-    watch(start(spec, mode), args.json).await
+    spec.options.spool = spool_folder(args).map(|folder| SpoolSpec { folder, quota: 0 });
+    Ok(spec)
+}
+
+/// Where the spool goes; nowhere when there is neither an argument nor a home.
+fn spool_folder(args: &ReplicaArgs) -> Option<PathBuf> {
+    let given = args.spool_dir.clone().or_else(|| Some(args.state.as_ref()?.join("spool")));
+    let state = || std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+    given.or_else(|| Some(state().or_else(home)?.join("tributary/spool")))
 }
 
 /// Shows a replica's status until the user or an error stops it.
@@ -51,12 +101,14 @@ pub async fn watch(handle: ReplicaHandle, json: bool) -> Result<ExitCode, String
     let mut screen = Screen { json, tty: std::io::stderr().is_terminal() };
     let mut tick = tokio::time::interval(PERIOD);
     let mut stop = std::pin::pin!(signals::stop_requested());
+    let mut pauses = signals::Pauses::new().map_err(|e| format!("cannot receive signals: {e}"))?;
     let code = loop {
         tokio::select! {
             stopped = &mut stop => {
                 stopped.map_err(|e| format!("cannot receive signals: {e}"))?;
                 break ExitCode::SUCCESS;
             }
+            pause = pauses.next() => if pause { handle.pause(None) } else { handle.resume(None) },
             _ = tick.tick() => screen.status(&status.borrow_and_update().clone()),
             event = events.recv() => match event {
                 Ok(event) => screen.event(&event),

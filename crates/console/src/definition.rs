@@ -151,8 +151,9 @@ impl Definition {
         for (index, source) in self.sources.iter().enumerate() {
             let secret = password(&source.endpoint, &format!("sources[{index}]"))?;
             let endpoint = source.endpoint.with_password(secret);
-            sources.push(SourceSpec { id: source.id.clone(), name: source.name.clone(), endpoint });
+            sources.push(SourceSpec { id: source.id.clone(), name: source.name.clone(), endpoint, stopped: false });
         }
-        Ok(ReplicaSpec { id: self.id.clone(), name: self.name.clone(), destination, sources })
+        let options = tributary_engine::ReplicaOptions::default();
+        Ok(ReplicaSpec { id: self.id.clone(), name: self.name.clone(), destination, sources, options })
     }
 }

@@ -273,12 +273,14 @@ mod tests {
 
     fn spec(sources: &[&str]) -> ReplicaSpec {
         let at = |address: &str| Endpoint::parse(&format!("redis://{address}")).unwrap();
-        let source = |name: &&str| SourceSpec { id: (*name).into(), name: (*name).into(), endpoint: at(name) };
+        let source =
+            |name: &&str| SourceSpec { id: (*name).into(), name: (*name).into(), endpoint: at(name), stopped: false };
         ReplicaSpec {
             id: "r".into(),
             name: "sessions".into(),
             destination: at("d"),
             sources: sources.iter().map(source).collect(),
+            options: tributary_engine::ReplicaOptions::default(),
         }
     }
 
@@ -299,7 +301,16 @@ mod tests {
     fn holding(keys: u64, ours: bool) -> Result<Survey, Failure> {
         let server = Examination { used_memory: 2_100_000_000, ..server("dest")? };
         let keys_by_db = if keys > 0 { vec![(0, keys)] } else { Vec::new() };
-        Ok(Survey { server, keys, keys_by_db, functions: 0, ours, resumable: ours })
+        Ok(Survey {
+            server,
+            keys,
+            keys_by_db,
+            functions: 0,
+            ours,
+            resumable: ours,
+            new_sources: Vec::new(),
+            joinable: false,
+        })
     }
 
     #[test]

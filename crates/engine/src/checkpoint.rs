@@ -1,15 +1,23 @@
-//! The record that Tributary keeps in the destination: how far each source's stream has been applied.
+//! The record that Tributary keeps in the destination: how far each source's stream has been applied, and by whom.
 //!
-//! One key for each source, `tributary:checkpoint:<replica>:<source>`, in db 0 or in the one mapped database. Its value
-//! is `1 loading` while the destination holds no whole copy, and `1 at <replid> <offset> <db>` from then on. It is written
-//! as the last command of the transaction whose writes it covers, so both survive or neither does. After a transaction
-//! in which a command failed (EXEC does not roll back) it is `1 failed <what happened>`, and only a restart goes on.
+//! One key for each source, `tributary:checkpoint:<replica>:<source>`, in db 0 or in the one mapped database. It is
+//! written as the last command of the transaction whose writes it covers, so both survive or neither does. Its value:
+//!
+//! - `2 loading <owner> <client>` while the destination holds no whole copy,
+//! - `2 at <replid> <offset> <db> <checked> <owner> <client>` from then on,
+//! - `2 failed <replid> <offset> <db> <checked> <owner> <client> <what happened>` after a transaction in which a command
+//!   failed (EXEC does not roll back); only an explicit skip or a restart goes on.
+//!
+//! `2` is the version of the format. `checked` is the offset up to which the destination's replies had been read when
+//! this was written. Owner and client name the session that writes; see `writer/fence.rs`.
 
 use crate::ReplicaSpec;
 
-/// What every key of ours starts with; keys of a source that start so are not copied.
-pub(crate) const PREFIX: &str = "tributary:checkpoint:";
-const VERSION: &str = "1";
+/// What every checkpoint key starts with.
+const PREFIX: &str = "tributary:checkpoint:";
+/// What is recorded of the destination's settings while a replica changes them.
+const KEEPSAKES: [&str; 2] = ["tributary:acl:", "tributary:import-mode:"];
+const VERSION: &str = "2";
 
 /// A place in a source's stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,54 +28,114 @@ pub(crate) struct Checkpoint {
     pub offset: u64,
     /// The database that the source's stream had selected there.
     pub db: u32,
+    /// Offset up to which the replies had been read when this was written.
+    pub checked: u64,
+}
+
+/// The session that writes to the destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Session {
+    /// The run of a replica: host, process and a random part, without blanks.
+    pub owner: String,
+    /// Its connection: start of the server's run ID, and the client ID there; none before it has one.
+    pub client: Option<(String, u64)>,
+}
+
+/// How far a source is applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The destination was flushed for this replica, or a source is being added, and is not loaded yet.
+    Loading,
+    /// The stream was applied up to here.
+    At(Checkpoint),
+    /// It was, but for a command that failed: what happened.
+    Failed(Checkpoint, String),
 }
 
 /// What a checkpoint key holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Mark {
-    /// The destination was flushed for this replica and is not loaded yet.
-    Loading,
-    /// The stream was applied up to here.
-    At(Checkpoint),
-    /// A command failed within an executed transaction: what happened.
-    Failed(String),
+pub(crate) struct Mark {
+    pub progress: Progress,
+    pub session: Session,
+}
+
+impl Session {
+    fn encode(&self) -> String {
+        match &self.client {
+            Some((run, id)) => format!("{} {run}/{id}", self.owner),
+            None => format!("{} -", self.owner),
+        }
+    }
+
+    fn decode(owner: &str, client: &str) -> Option<Self> {
+        let client = match client {
+            "-" => None,
+            client => client.split_once('/').and_then(|(run, id)| Some((run.to_owned(), id.parse().ok()?))),
+        };
+        (!owner.is_empty()).then(|| Self { owner: owner.to_owned(), client })
+    }
+}
+
+impl Checkpoint {
+    /// The value of the key for this place, written by this session.
+    pub(crate) fn encode(&self, word: &str, session: &Session) -> String {
+        let Self { replid, offset, db, checked } = self;
+        format!("{VERSION} {word} {replid} {offset} {db} {checked} {}", session.encode())
+    }
+
+    fn decode<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let replid = words.next().filter(|id| is_replication_id(id))?.to_owned();
+        let offset = words.next()?.parse().ok()?;
+        Some(Self { replid, offset, db: words.next()?.parse().ok()?, checked: words.next()?.parse().ok()? })
+    }
 }
 
 impl Mark {
     /// The mark as it is stored.
     pub(crate) fn encode(&self) -> String {
-        match self {
-            Self::Loading => format!("{VERSION} loading"),
-            Self::Failed(what) => format!("{VERSION} failed {what}"),
-            Self::At(place) => format!("{VERSION} at {} {} {}", place.replid, place.offset, place.db),
+        match &self.progress {
+            Progress::Loading => format!("{VERSION} loading {}", self.session.encode()),
+            Progress::At(place) => place.encode("at", &self.session),
+            Progress::Failed(place, what) => format!("{} {what}", place.encode("failed", &self.session)),
         }
     }
 
     /// Reads a stored mark; `None` when it is no mark of this version.
     pub(crate) fn decode(text: &str) -> Option<Self> {
-        if let Some(what) = text.strip_prefix("1 failed ") {
-            return Some(Self::Failed(what.to_owned()));
-        }
-        let mut words = text.split(' ');
+        let mut words = text.splitn(9, ' ');
         if words.next()? != VERSION {
             return None;
         }
-        let mark = match words.next()? {
-            "loading" => Self::Loading,
-            "at" => {
-                let replid = words.next().filter(|id| is_replication_id(id))?.to_owned();
-                let offset = words.next()?.parse().ok()?;
-                Self::At(Checkpoint { replid, offset, db: words.next()?.parse().ok()? })
-            }
+        let progress = match words.next()? {
+            "loading" => Progress::Loading,
+            "at" => Progress::At(Checkpoint::decode(&mut words)?),
+            "failed" => Progress::Failed(Checkpoint::decode(&mut words)?, String::new()),
             _ => return None,
         };
-        words.next().is_none().then_some(mark)
+        let session = Session::decode(words.next()?, words.next()?)?;
+        let progress = match (progress, words.next()) {
+            (Progress::Failed(place, _), Some(what)) => Progress::Failed(place, what.to_owned()),
+            (Progress::Failed(..), None) | (_, Some(_)) => return None,
+            (progress, None) => progress,
+        };
+        Some(Self { progress, session })
     }
 }
 
 /// Whether a text is a replication ID: 40 hexadecimal digits (Redis' replication.c).
 pub(crate) fn is_replication_id(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Whether a key is Tributary's own, of whichever replica: such keys of a source are not copied.
+pub(crate) fn is_ours(key: &[u8]) -> bool {
+    key.starts_with(b"tributary:")
+        && (key.starts_with(PREFIX.as_bytes()) || KEEPSAKES.iter().any(|prefix| key.starts_with(prefix.as_bytes())))
+}
+
+/// The keys that hold what a replica changed in the destination's settings; a flush must not lose them.
+pub(crate) fn keepsakes(replica: &str) -> [String; 2] {
+    KEEPSAKES.map(|prefix| format!("{prefix}{replica}"))
 }
 
 /// The key of one source's checkpoint.
@@ -91,11 +159,17 @@ mod tests {
 
     #[test]
     fn a_mark_reads_back_as_it_was_written() {
-        let place = Checkpoint { replid: "0123456789abcdef0123456789abcdef01234567".into(), offset: 42, db: 5 };
-        for mark in [Mark::Loading, Mark::At(place), Mark::Failed("h:1 refused LPUSH".into())] {
-            assert_eq!(Mark::decode(&mark.encode()), Some(mark));
+        let replid = "0123456789abcdef0123456789abcdef01234567".to_owned();
+        let place = Checkpoint { replid, offset: 42, db: 5, checked: 40 };
+        let what = "h:1 refused LPUSH “a b”: WRONGTYPE".to_owned();
+        for progress in [Progress::Loading, Progress::At(place.clone()), Progress::Failed(place, what)] {
+            for client in [None, Some(("abcdef01".to_owned(), 7))] {
+                let session = Session { owner: "host/1/ff".into(), client };
+                let mark = Mark { progress: progress.clone(), session };
+                assert_eq!(Mark::decode(&mark.encode()), Some(mark));
+            }
         }
-        for bad in ["", "2 loading", "1 at abc 5 0", "1 at", "1 loading x"] {
+        for bad in ["", "1 loading", "2 at abc 5 0", "2 at", "2 loading", "2 loading x", "2 loading x - y"] {
             assert_eq!(Mark::decode(bad), None, "{bad}");
         }
     }

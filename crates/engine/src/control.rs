@@ -71,8 +71,8 @@ impl Control {
         cmd.query_async(&mut self.connection).await.map_err(|e| failure(name, command, &e))
     }
 
-    /// Runs commands as one transaction.
-    pub(crate) async fn transaction(&mut self, commands: &[Vec<&str>]) -> Result<(), Failure> {
+    /// Runs commands as one transaction; false when a key that is watched has changed.
+    pub(crate) async fn transaction(&mut self, commands: &[Vec<&str>]) -> Result<bool, Failure> {
         let mut pipe = redis::pipe();
         pipe.atomic();
         for command in commands {
@@ -85,7 +85,28 @@ impl Control {
             }
         }
         let name = &self.name;
-        pipe.query_async(&mut self.connection).await.map_err(|e| failure(name, "EXEC", &e))
+        let done: Option<()> = pipe.query_async(&mut self.connection).await.map_err(|e| failure(name, "EXEC", &e))?;
+        Ok(done.is_some())
+    }
+
+    /// The answers to a command of one key, for each of the keys.
+    pub(crate) async fn each<T: FromRedisValue>(&mut self, command: &str, keys: &[Vec<u8>]) -> Result<Vec<T>, Failure> {
+        let mut pipe = redis::pipe();
+        for key in keys {
+            pipe.cmd(command).arg(key);
+        }
+        let name = &self.name;
+        pipe.query_async(&mut self.connection).await.map_err(|e| failure(name, command, &e))
+    }
+
+    /// Sets expiries: keys and Unix times in ms.
+    pub(crate) async fn expire_at(&mut self, times: &[(&[u8], i64)]) -> Result<(), Failure> {
+        let mut pipe = redis::pipe();
+        for (key, at) in times {
+            pipe.cmd("PEXPIREAT").arg(*key).arg(*at).ignore();
+        }
+        let name = &self.name;
+        pipe.query_async(&mut self.connection).await.map_err(|e| failure(name, "PEXPIREAT", &e))
     }
 
     /// INFO, all default sections or one.
@@ -147,7 +168,7 @@ fn failure(name: &str, command: &str, error: &RedisError) -> Failure {
 pub(crate) struct Info(HashMap<String, String>);
 
 impl Info {
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let field = |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self(text.lines().filter_map(field).collect())
     }

@@ -2,10 +2,16 @@
 
 use std::collections::HashMap;
 
-use crate::checkpoint::{self, Mark};
+use crate::checkpoint::{self, Mark, Progress};
 use crate::control::Control;
 use crate::examine::facts;
+use crate::expiry::{self, Expiry};
+use crate::owner::Owner;
+use crate::writer::{may_end, run_id, taken_over};
 use crate::{Endpoint, ErrorKind, Examination, Failure, ReplicaSpec, SourceSpec};
+
+/// How often a flush whose checkpoints change meanwhile is tried again.
+const ATTEMPTS: usize = 20;
 
 /// What stands at a destination, before anything is done to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +29,10 @@ pub struct Survey {
     pub ours: bool,
     /// Whether this replica can go on from there without loading anything.
     pub resumable: bool,
+    /// Sources without a checkpoint there.
+    pub new_sources: Vec<String>,
+    /// Whether the new sources can be loaded beside the others, without deleting anything.
+    pub joinable: bool,
 }
 
 /// Looks at a replica's destination.
@@ -39,11 +49,13 @@ async fn look(control: &mut Control, spec: &ReplicaSpec, marks: &HashMap<String,
     let endpoint = &spec.destination;
     let server = facts(control).await?;
     let home = endpoint.db.unwrap_or(0);
+    let keepsakes = checkpoint::keepsakes(&spec.id);
+    let own: u64 = control.query(&["EXISTS", &keepsakes[0], &keepsakes[1]]).await?;
     let mut keys_by_db = server.keys_by_db.clone();
     keys_by_db.retain(|(db, _)| endpoint.db.is_none_or(|wanted| wanted == *db));
     for (db, keys) in &mut keys_by_db {
         if *db == home {
-            *keys = keys.saturating_sub(marks.len() as u64);
+            *keys = keys.saturating_sub(marks.len() as u64 + own);
         }
     }
     keys_by_db.retain(|(_, keys)| *keys > 0);
@@ -51,14 +63,20 @@ async fn look(control: &mut Control, spec: &ReplicaSpec, marks: &HashMap<String,
         Some(_) => 0,
         None => functions(control).await,
     };
-    let all_at = |source: &SourceSpec| matches!(marks.get(&checkpoint::key(&spec.id, &source.id)), Some(Mark::At(_)));
-    let resumable = spec.sources.iter().all(all_at);
+    let at = |source: &SourceSpec| {
+        let mark = marks.get(&checkpoint::key(&spec.id, &source.id));
+        mark.is_some_and(|mark| matches!(mark.progress, Progress::At(_)))
+    };
+    let resumable = spec.sources.iter().all(at);
+    let loading = marks.values().any(|mark| mark.progress == Progress::Loading);
     Ok(Survey {
         keys: keys_by_db.iter().map(|(_, keys)| keys).sum(),
         keys_by_db,
         functions,
-        ours: resumable || marks.values().any(|mark| *mark == Mark::Loading),
+        ours: resumable || loading,
         resumable,
+        new_sources: spec.sources.iter().filter(|source| !at(source)).map(|source| source.id.clone()).collect(),
+        joinable: !loading && spec.sources.iter().any(at),
         server,
     })
 }
@@ -138,35 +156,91 @@ async fn own_marks(control: &mut Control, spec: &ReplicaSpec) -> Result<HashMap<
     Ok(found)
 }
 
-/// One source's mark as it stands now.
-pub(crate) async fn mark(spec: &ReplicaSpec, source: &str) -> Result<Option<Mark>, Failure> {
+/// Records that a command failed within an executed transaction, so that the sync does not silently go on behind it.
+/// Another session's checkpoint is left alone.
+pub(crate) async fn record_failed(spec: &ReplicaSpec, source: &str, owner: &Owner, what: &str) -> Result<(), Failure> {
     let mut control = Control::open(&spec.destination).await?;
     select_home(&mut control, &spec.destination).await?;
-    let value: Option<String> = control.query(&["GET", &checkpoint::key(&spec.id, source)]).await?;
-    Ok(value.as_deref().and_then(Mark::decode))
+    let key = checkpoint::key(&spec.id, source);
+    for _ in 0..ATTEMPTS {
+        control.query::<String>(&["WATCH", &key]).await?;
+        let value: Option<String> = control.query(&["GET", &key]).await?;
+        let Some(mark) = value.as_deref().and_then(Mark::decode).filter(|mark| owner.is_of(&mark.session)) else {
+            return Ok(());
+        };
+        end_session(&mut control, &mark).await?;
+        let Progress::At(place) = mark.progress else { return Ok(()) };
+        let failed = Mark { progress: Progress::Failed(place, what.to_owned()), session: mark.session };
+        if control.transaction(&[vec!["SET", &key, &failed.encode()]]).await? {
+            return Ok(());
+        }
+    }
+    Err(Failure::new(ErrorKind::TakenOver, control.name(), "The checkpoint changes all the time."))
 }
 
-/// Replaces one source's mark outside of its stream.
-pub(crate) async fn set_mark(spec: &ReplicaSpec, source: &str, mark: &Mark) -> Result<(), Failure> {
-    let mut control = Control::open(&spec.destination).await?;
-    select_home(&mut control, &spec.destination).await?;
-    control.query::<String>(&["SET", &checkpoint::key(&spec.id, source), &mark.encode()]).await.map(drop)
+/// Ends the connection that a mark names, unless the server has been restarted since.
+async fn end_session(control: &mut Control, mark: &Mark) -> Result<(), Failure> {
+    let Some((run, client)) = &mark.session.client else { return Ok(()) };
+    let here = control.info(Some("server")).await?.get("run_id").map(|id| run_id(&format!("run_id:{id}")));
+    if here.flatten().as_ref() == Some(run) {
+        control.query::<u64>(&["CLIENT", "KILL", "ID", &client.to_string()]).await?;
+    }
+    Ok(())
 }
 
-/// Empties the destination and leaves the loading marker, in one transaction: there is no moment at which the data is
-/// gone and nothing tells whose work that was.
-pub(crate) async fn flush(spec: &ReplicaSpec) -> Result<(), Failure> {
+/// Empties the destination and leaves the loading markers, in one transaction: there is no moment at which the data is
+/// gone and nothing tells whose work that was. Sessions of ours and of predecessors that still write are ended first.
+pub(crate) async fn flush(spec: &ReplicaSpec, owner: &Owner, predecessors: &[String]) -> Result<(), Failure> {
     let mut control = Control::open_patient(&spec.destination).await?;
     select_home(&mut control, &spec.destination).await?;
     let has_functions = spec.destination.db.is_none() && numbers(&facts(&mut control).await?.version) >= (7, 0);
-    let loading = Mark::Loading.encode();
+    let loading = Mark { progress: Progress::Loading, session: owner.session(None) }.encode();
     let keys: Vec<String> = spec.sources.iter().map(|source| checkpoint::key(&spec.id, &source.id)).collect();
-    let mut commands = vec![vec![if spec.destination.db.is_some() { "FLUSHDB" } else { "FLUSHALL" }]];
-    if has_functions {
-        commands.push(vec!["FUNCTION", "FLUSH"]);
+    for _ in 0..ATTEMPTS {
+        let watch: Vec<&str> = std::iter::once("WATCH").chain(keys.iter().map(String::as_str)).collect();
+        control.query::<String>(&watch).await?;
+        for mark in own_marks(&mut control, spec).await?.values() {
+            if !may_end(owner, predecessors, mark) {
+                return Err(taken_over(control.name(), &mark.session.owner));
+            }
+            end_session(&mut control, mark).await?;
+        }
+        let kept = keepsakes(&mut control, &spec.id).await?;
+        let mut commands = vec![vec![if spec.destination.db.is_some() { "FLUSHDB" } else { "FLUSHALL" }]];
+        if has_functions {
+            commands.push(vec!["FUNCTION", "FLUSH"]);
+        }
+        commands.extend(kept.iter().map(|(key, value)| vec!["SET", key, value]));
+        commands.extend(keys.iter().map(|key| vec!["SET", key, &loading]));
+        if control.transaction(&commands).await? {
+            return Ok(());
+        }
     }
-    commands.extend(keys.iter().map(|key| vec!["SET", key, &loading]));
-    control.transaction(&commands).await
+    let message = format!("The checkpoints at {} change all the time: something else writes them.", control.name());
+    Err(Failure::new(ErrorKind::TakenOver, control.name(), message))
+}
+
+/// What is recorded of the destination's settings.
+async fn keepsakes(control: &mut Control, replica: &str) -> Result<Vec<(String, String)>, Failure> {
+    let mut found = Vec::new();
+    for key in checkpoint::keepsakes(replica) {
+        if let Some(value) = control.query::<Option<String>>(&["GET", &key]).await? {
+            found.push((key, value));
+        }
+    }
+    Ok(found)
+}
+
+/// Removes a replica's checkpoints, or those of the sources that are named. Sessions that still write are ended first.
+pub(crate) async fn remove_marks(spec: &ReplicaSpec, sources: Option<&[String]>) -> Result<(), Failure> {
+    let mut control = Control::open(&spec.destination).await?;
+    let found = marks(&mut control, &spec.destination, &spec.id).await?;
+    let wanted = |key: &str| sources.is_none_or(|ids| ids.iter().any(|id| key == checkpoint::key(&spec.id, id)));
+    for (key, mark) in found.iter().filter(|(key, _)| wanted(key)) {
+        end_session(&mut control, mark).await?;
+        control.query::<u64>(&["DEL", key]).await?;
+    }
+    Ok(())
 }
 
 /// What the writing side must know of the destination.
@@ -182,11 +256,22 @@ pub(crate) struct Dialect {
     pub field_expiry: bool,
     /// Number of databases.
     pub databases: u32,
+    /// How expiries are carried.
+    pub expiry: Expiry,
 }
 
-/// Asks the destination what it understands.
-pub(crate) async fn dialect(destination: &Endpoint) -> Result<Dialect, Failure> {
-    let mut control = Control::open(destination).await?;
+impl Dialect {
+    /// The time to write for an expiry in Unix ms.
+    pub(crate) fn carried(self, at_ms: u64) -> u64 {
+        self.expiry.carried(at_ms.cast_signed()).cast_unsigned()
+    }
+}
+
+/// Asks the destination what it understands, and has it hold expiries back where it can.
+pub(crate) async fn dialect(spec: &ReplicaSpec) -> Result<Dialect, Failure> {
+    let mut control = Control::open(&spec.destination).await?;
+    select_home(&mut control, &spec.destination).await?;
+    let expiry = expiry::hold(&mut control, spec).await?;
     // Valkey calls itself Redis 7.2 here, which says rightly what it understands.
     let info = control.info(Some("server")).await?;
     let version = info.get("redis_version").map_or((0, 0), numbers);
@@ -197,6 +282,7 @@ pub(crate) async fn dialect(destination: &Endpoint) -> Result<Dialect, Failure> 
         functions: version >= (7, 0),
         field_expiry: valkey.map_or(version >= (7, 4), |valkey| valkey >= (9, 0)),
         databases: databases(&mut control).await?,
+        expiry,
     })
 }
 

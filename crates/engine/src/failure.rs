@@ -91,6 +91,10 @@ kinds! {
     Tls "tls" Stop "Check that the port speaks TLS, and that its certificate is valid for this host name and issued by an authority that this machine trusts.",
     /// Another session works on the same destination.
     TakenOver "taken_over" Stop "Another Tributary runs this replica. Stop one of the two.",
+    /// The spool was full, and the source cut the link off more than once.
+    SpoolFull "spool_full" Stop "The spool could not take what the source sent while the destination was slow or gone. Raise the spool's quota or make room on its disk, and raise client-output-buffer-limit replica at the source; then start again.",
+    /// Only a full resync can go on, and the user wants to be asked first.
+    ResyncNeeded "resync_needed" Stop "Restart deletes the destination's data and loads all sources again. This replica is set to ask before it does.",
     /// The snapshot is damaged.
     CorruptSnapshot "corrupt_snapshot" Stop "The source sent a snapshot that does not decode. Check the source's memory and version, then restart.",
     /// The source broke the replication protocol.

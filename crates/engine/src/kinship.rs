@@ -2,7 +2,7 @@
 //! by native replication: emptying the destination would then empty the source.
 
 use crate::control::{Control, Info};
-use crate::{Endpoint, ErrorKind, Failure, ReplicaSpec};
+use crate::{Endpoint, ErrorKind, Failure, ReplicaSpec, SourceSpec};
 
 /// What tells servers and histories apart.
 struct Identity {
@@ -23,6 +23,20 @@ pub(crate) async fn check(spec: &ReplicaSpec) -> Result<(), Failure> {
         judge(&spec.destination, &destination, &source.endpoint, &found)?;
     }
     Ok(())
+}
+
+/// The same for one source, which may have changed its role since.
+///
+/// # Errors
+/// `same_database` or `cycle`, or what keeps one of the two from being asked.
+pub(crate) async fn check_source(spec: &ReplicaSpec, source: &SourceSpec) -> Result<(), Failure> {
+    let found = identity(&source.endpoint).await?;
+    judge(&spec.destination, &identity(&spec.destination).await?, &source.endpoint, &found)
+}
+
+/// Whether a failure is about kinship, and not about asking for it.
+pub(crate) fn is_kinship(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::SameDatabase | ErrorKind::Cycle)
 }
 
 async fn identity(endpoint: &Endpoint) -> Result<Identity, Failure> {

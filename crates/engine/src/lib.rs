@@ -1,23 +1,30 @@
 //! Tributary's replication engine: keeps one destination in step with 1 to 32 sources.
 //!
-//! Start reading at [`start`] (`supervisor.rs`: attempts, retries, full resyncs), then `link/` (one PSYNC
-//! connection), `snapshot/` (the load) and `stream/` (the commands that follow). Everything that is written
-//! to the destination goes through `writer/`, which checks every reply.
+//! Start reading at [`start`] (`supervisor.rs` and `round.rs`: attempts, retries, full resyncs), then `link/` (one source:
+//! `intake.rs` fills the `spool/`, `outlet.rs` applies it), `snapshot/` (the load) and `stream/` (the commands that
+//! follow). Everything that is written to the destination goes through `writer/`, which checks every reply and fences
+//! off earlier sessions.
 
 mod checkpoint;
 mod control;
 mod destination;
 mod dial;
+mod durability;
 mod endpoint;
 mod event;
 mod examine;
+mod expiry;
 mod failure;
+mod finish;
+mod handle;
 mod kinship;
 mod lag;
 mod link;
 mod meters;
+mod owner;
 mod probe;
 mod report;
+mod round;
 mod secret;
 mod snapshot;
 mod spec;
@@ -31,8 +38,11 @@ pub use destination::{Survey, survey};
 pub use endpoint::{DEFAULT_PORT, Endpoint, EndpointError};
 pub use event::{EngineEvent, Severity};
 pub use examine::{Examination, Finding, Product, examine};
+pub use expiry::ExpiryPolicy;
 pub use failure::{Action, ErrorKind, Failure};
+pub use finish::{Finished, finish, forget_sources};
+pub use handle::{ReplicaHandle, StartMode, start};
 pub use secret::Secret;
-pub use spec::{MAX_SOURCES, ReplicaSpec, SourceSpec, SpecError};
+pub use spec::{MAX_SOURCES, ReplicaOptions, ReplicaSpec, SourceSpec, SpecError};
+pub use spool::SpoolSpec;
 pub use status::{Phase, ReplicaStatus, Retry, SourceStatus, Status};
-pub use supervisor::{ReplicaHandle, StartMode, start};

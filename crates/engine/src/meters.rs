@@ -14,10 +14,16 @@ use crate::{Failure, Phase, Retry};
 pub(crate) struct Meters {
     /// Bytes read from the source's socket.
     pub wire_bytes: AtomicU64,
-    /// The same since the link was last made.
-    pub session_bytes: AtomicU64,
-    /// What to add to `session_bytes` to get a replication offset; `i64::MIN` before the stream has begun.
-    origin: AtomicI64,
+    /// Replication offset up to which the stream was received.
+    received: AtomicU64,
+    /// Replication offset that survives a restart of the destination; `u64::MAX` is unknown.
+    durable: AtomicU64,
+    /// Bytes in the spool that the decoder has not taken.
+    spool_bytes: AtomicU64,
+    /// Bytes of the spool's files.
+    spool_disk_bytes: AtomicU64,
+    /// The source's clock less the destination's, in ms; `i64::MIN` is unknown.
+    pub clock_skew_ms: AtomicI64,
     /// Replication offset up to which the destination has answered.
     pub applied: AtomicU64,
     /// Commands of the stream that the destination executed.
@@ -38,26 +44,94 @@ pub(crate) struct Meters {
 /// Where a link stands.
 #[derive(Debug, Clone)]
 pub(crate) struct LinkState {
-    pub phase: Phase,
+    /// How far the work has come, whatever hinders it now.
+    pub stage: Phase,
     /// Whether it was in step since it was last loaded; keeps the status while it reconnects.
     pub was_synced: bool,
     pub load: Option<LoadProgress>,
-    pub retry: Option<Retry>,
-    pub failure: Option<Failure>,
-    /// When the stream began to be applied in this session.
+    /// What keeps the source's side, and the destination's, from working.
+    troubles: [Option<Trouble>; 2],
+    /// When the stream began to be applied, or to be received again.
     pub streaming_since: Option<Instant>,
+    pub paused: bool,
+    /// It ended, for this reason if it was not the user's will.
+    pub stopped: Option<Option<Failure>>,
+}
+
+/// A side of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Source,
+    Destination,
+}
+
+/// What went wrong, and when the next attempt is made.
+#[derive(Debug, Clone)]
+pub(crate) struct Trouble {
+    pub failure: Failure,
+    pub retry: Retry,
 }
 
 impl Default for LinkState {
     fn default() -> Self {
         Self {
-            phase: Phase::Connecting,
+            stage: Phase::Connecting,
             was_synced: false,
             load: None,
-            retry: None,
-            failure: None,
+            troubles: [None, None],
             streaming_since: None,
+            paused: false,
+            stopped: None,
         }
+    }
+}
+
+impl LinkState {
+    /// What the user sees: what hinders the work comes before how far it is.
+    pub(crate) fn phase(&self) -> Phase {
+        if self.stopped.is_some() {
+            Phase::Stopped
+        } else if self.trouble().is_some() {
+            Phase::Retrying
+        } else if self.paused {
+            Phase::Paused
+        } else {
+            self.stage
+        }
+    }
+
+    /// What hinders the work; the destination's trouble first, because it concerns every source.
+    pub(crate) fn trouble(&self) -> Option<&Trouble> {
+        self.troubles.iter().rev().flatten().next()
+    }
+
+    /// Why it is `Retrying` or `Stopped`.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        match &self.stopped {
+            Some(failure) => failure.as_ref(),
+            None => self.trouble().map(|trouble| &trouble.failure),
+        }
+    }
+
+    /// Records a failure that is retried; the same kind of failure keeps its first time.
+    pub(crate) fn troubled(&mut self, side: Side, failure: &Failure, retry: Retry) {
+        let slot = &mut self.troubles[side as usize];
+        let since = slot.as_ref().filter(|t| t.failure.kind == failure.kind).map(|t| t.failure.since);
+        let failure = Failure { since: since.unwrap_or(failure.since), ..failure.clone() };
+        *slot = Some(Trouble { failure, retry });
+    }
+
+    /// A side works again.
+    pub(crate) fn mended(&mut self, side: Side) {
+        self.troubles[side as usize] = None;
+    }
+
+    /// A new run of the link begins.
+    pub(crate) fn begins(&mut self) {
+        self.stage = Phase::Connecting;
+        self.troubles = [None, None];
+        self.streaming_since = None;
+        self.stopped = None;
     }
 }
 
@@ -79,8 +153,11 @@ impl Default for Meters {
     fn default() -> Self {
         Self {
             wire_bytes: AtomicU64::new(0),
-            session_bytes: AtomicU64::new(0),
-            origin: AtomicI64::new(i64::MIN),
+            received: AtomicU64::new(0),
+            durable: AtomicU64::new(u64::MAX),
+            spool_bytes: AtomicU64::new(0),
+            spool_disk_bytes: AtomicU64::new(0),
+            clock_skew_ms: AtomicI64::new(i64::MIN),
             applied: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             last_command_ms: AtomicU64::new(0),
@@ -104,15 +181,11 @@ impl Meters {
         change(&mut self.lock());
     }
 
-    /// Enters a phase of normal work.
-    pub(crate) fn enter(&self, phase: Phase) {
+    /// Enters a stage of normal work.
+    pub(crate) fn enter(&self, stage: Phase) {
         self.update(|state| {
-            state.phase = phase;
-            if phase == Phase::Synced {
-                state.was_synced = true;
-                state.retry = None;
-                state.failure = None;
-            }
+            state.stage = stage;
+            state.was_synced |= stage == Phase::Synced;
         });
     }
 
@@ -120,6 +193,8 @@ impl Meters {
     pub(crate) fn loading_begins(&self) {
         self.keys.store(0, Relaxed);
         self.applied.store(0, Relaxed);
+        self.received.store(0, Relaxed);
+        self.durable.store(u64::MAX, Relaxed);
         self.lag.reset();
         self.update(|state| {
             state.was_synced = false;
@@ -127,29 +202,63 @@ impl Meters {
         });
     }
 
-    /// A new connection begins: what was counted on the last one no longer tells offsets.
-    pub(crate) fn connected(&self) {
-        self.session_bytes.store(0, Relaxed);
-        self.origin.store(i64::MIN, Relaxed);
-    }
-
-    /// The stream goes on behind `offset`, which stands `position` bytes into what this connection sent.
-    pub(crate) fn streaming(&self, offset: u64, position: u64) {
-        self.origin.store(offset.cast_signed().wrapping_sub(position.cast_signed()), Relaxed);
+    /// The stream goes on behind `offset`.
+    pub(crate) fn streaming(&self, offset: u64) {
         self.applied.store(offset, Relaxed);
+        self.received.fetch_max(offset, Relaxed);
+        self.durable.store(u64::MAX, Relaxed);
         self.lag.reset();
         self.update(|state| {
-            state.phase = Phase::CatchingUp;
+            state.stage = Phase::CatchingUp;
             state.streaming_since = Some(Instant::now());
         });
     }
 
+    /// The stream is received again: it counts as in step once it has caught up with what the source holds now.
+    pub(crate) fn receiving_again(&self) {
+        self.update(|state| {
+            if state.stage == Phase::Synced {
+                state.stage = Phase::CatchingUp;
+                state.streaming_since = Some(Instant::now());
+            }
+        });
+    }
+
+    /// Records up to where the stream was received.
+    pub(crate) fn received_up_to(&self, offset: u64) {
+        self.received.store(offset, Relaxed);
+    }
+
+    /// Records what the spool holds.
+    pub(crate) fn spooled(&self, waiting: u64, on_disk: u64) {
+        self.spool_bytes.store(waiting, Relaxed);
+        self.spool_disk_bytes.store(on_disk, Relaxed);
+    }
+
+    /// What the spool holds: bytes that wait, and bytes of its files.
+    pub(crate) fn spool(&self) -> (u64, u64) {
+        (self.spool_bytes.load(Relaxed), self.spool_disk_bytes.load(Relaxed))
+    }
+
+    /// Records what survives a restart of the destination, if that is known.
+    pub(crate) fn durable_up_to(&self, offset: Option<u64>) {
+        self.durable.store(offset.unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Replication offset that survives a restart of the destination, where it is known; never beyond what is applied.
+    pub(crate) fn durable(&self) -> Option<u64> {
+        let durable = self.durable.load(Relaxed);
+        (durable != u64::MAX).then(|| durable.min(self.applied.load(Relaxed)))
+    }
+
+    /// The offset behind which the destination may still ask for the stream again.
+    pub(crate) fn needed_from(&self) -> u64 {
+        self.durable.load(Relaxed).min(self.applied.load(Relaxed))
+    }
+
     /// Replication offset up to which the stream was received.
     pub(crate) fn received(&self) -> u64 {
-        match self.origin.load(Relaxed) {
-            i64::MIN => self.applied.load(Relaxed),
-            origin => self.session_bytes.load(Relaxed).wrapping_add_signed(origin),
-        }
+        self.received.load(Relaxed).max(self.applied.load(Relaxed))
     }
 
     /// Counts a batch that the destination has executed.

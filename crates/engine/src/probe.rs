@@ -15,28 +15,42 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The clock is compared once in so many samples.
 const CLOCK_EVERY: u32 = 100;
 
-/// The source's clock less ours, in ms.
-#[derive(Debug, Default)]
+/// A server's clock less ours, in ms.
+#[derive(Debug)]
 pub(crate) struct Skew(AtomicI64);
 
+impl Default for Skew {
+    fn default() -> Self {
+        Self(AtomicI64::new(UNKNOWN))
+    }
+}
+
+/// A clock that was not read yet.
+const UNKNOWN: i64 = i64::MIN;
+
 impl Skew {
-    /// Milliseconds to add to a time of ours to get the source's.
+    /// Milliseconds to add to a time of ours to get the server's; 0 as long as it is unknown.
     pub(crate) fn ms(&self) -> i64 {
-        self.0.load(Relaxed)
+        self.known().unwrap_or(0)
+    }
+
+    /// The same, where it is known.
+    pub(crate) fn known(&self) -> Option<i64> {
+        Some(self.0.load(Relaxed)).filter(|ms| *ms != UNKNOWN)
     }
 }
 
 /// Samples for as long as the link lives.
-pub(crate) async fn watch(endpoint: Endpoint, meters: Arc<Meters>, skew: Arc<Skew>) {
+pub(crate) async fn watch(endpoint: Endpoint, meters: Arc<Meters>, skew: Arc<Skew>, destination: Arc<Skew>) {
     loop {
-        if let Err(failure) = sample(&endpoint, &meters, &skew).await {
+        if let Err(failure) = sample(&endpoint, &meters, &skew, &destination).await {
             tracing::debug!(source = %endpoint.address(), %failure, "probe");
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-async fn sample(endpoint: &Endpoint, meters: &Meters, skew: &Skew) -> Result<(), Failure> {
+async fn sample(endpoint: &Endpoint, meters: &Meters, skew: &Skew, destination: &Skew) -> Result<(), Failure> {
     let mut control = Control::open(endpoint).await?;
     let mut tick = tokio::time::interval(PERIOD);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -44,6 +58,9 @@ async fn sample(endpoint: &Endpoint, meters: &Meters, skew: &Skew) -> Result<(),
         tick.tick().await;
         if round % CLOCK_EVERY == 0 {
             measure_clock(&mut control, skew).await?;
+        }
+        if let (Some(source), Some(destination)) = (skew.known(), destination.known()) {
+            meters.clock_skew_ms.store(source - destination, Relaxed);
         }
         expect_keys(&mut control, endpoint, meters).await?;
         let asked = Instant::now();

@@ -48,14 +48,17 @@ fn source_status(source: &SourceSpec, meters: &Meters) -> SourceStatus {
     let (lag, lag_bytes) = if streaming || state.was_synced { meters.lag.read(applied) } else { (None, None) };
     let last_ms = meters.last_command_ms.load(Relaxed);
     let keys = meters.keys.load(Relaxed);
-    let loading = state.load.filter(|_| state.phase == Phase::Loading);
+    let phase = state.phase();
+    let loading = state.load.filter(|_| state.stage == Phase::Loading && state.stopped.is_none());
+    let (spool_bytes, spool_disk_bytes) = meters.spool();
+    let skew = meters.clock_skew_ms.load(Relaxed);
     let progress = loading.map(|load| progress(&load, keys, meters));
     SourceStatus {
         id: source.id.clone(),
         name: source.name.clone(),
         endpoint: source.endpoint.address(),
         status: status(&state),
-        phase: state.phase,
+        phase,
         progress,
         bytes_done: loading.map(|load| load.bytes_done),
         bytes_total: loading.and_then(|load| load.bytes_total),
@@ -64,34 +67,38 @@ fn source_status(source: &SourceSpec, meters: &Meters) -> SourceStatus {
         time_left: loading.zip(progress).and_then(|(load, percent)| time_left(&load, percent)),
         lag,
         lag_bytes,
-        received: meters.received().max(applied),
+        received: meters.received(),
         applied,
-        durable: None,
+        durable: meters.durable(),
         commands: meters.commands.load(Relaxed),
         wire_bytes: meters.wire_bytes.load(Relaxed),
         last_command_at: (last_ms > 0).then(|| SystemTime::UNIX_EPOCH + Duration::from_millis(last_ms)),
-        retry: state.retry,
-        failure: state.failure,
+        retry: state.trouble().filter(|_| phase == Phase::Retrying).map(|trouble| trouble.retry),
+        failure: state.failure().cloned(),
+        spool_bytes,
+        spool_disk_bytes,
+        clock_skew_ms: (skew != i64::MIN).then_some(skew),
     }
 }
 
 /// A link that has caught up with what its source held at some moment since it began is in step.
 fn in_step(meters: &Meters) -> LinkState {
     let state = meters.state();
-    let (Phase::CatchingUp, Some(since)) = (state.phase, state.streaming_since) else { return state };
+    let (Phase::CatchingUp, Some(since)) = (state.stage, state.streaming_since) else { return state };
     let applied = meters.applied.load(Relaxed);
     let caught_up = match meters.lag.caught_up_since(since) {
         Some(known) => known,
         None => since.elapsed() > QUIET && meters.received() == applied,
     };
-    if caught_up {
+    // What is received no further has not caught up, however little is left to apply.
+    if caught_up && state.trouble().is_none() {
         meters.enter(Phase::Synced);
     }
     meters.state()
 }
 
 fn status(state: &LinkState) -> Status {
-    match state.phase {
+    match state.phase() {
         Phase::Stopped => Status::Stopped,
         Phase::Synced => Status::Synced,
         Phase::Retrying | Phase::Paused | Phase::Connecting | Phase::Handshaking | Phase::CatchingUp
@@ -128,6 +135,7 @@ fn time_left(load: &LoadProgress, percent: f64) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::meters::Side;
 
     fn loading(meters: &Meters, done: u64, total: Option<u64>, keys_total: Option<u64>) -> f64 {
         meters.update(|state| {
@@ -152,11 +160,14 @@ mod tests {
 
     #[test]
     fn a_source_that_reconnects_keeps_its_last_status() {
-        let mut state = LinkState { phase: Phase::Retrying, ..LinkState::default() };
-        assert_eq!(status(&state), Status::Syncing);
+        let mut state = LinkState::default();
+        let retry = crate::Retry { attempt: 1, at: SystemTime::now() };
+        state.troubled(Side::Source, &crate::Failure::closed("h:1"), retry);
+        assert_eq!((state.phase(), status(&state)), (Phase::Retrying, Status::Syncing));
         state.was_synced = true;
         assert_eq!(status(&state), Status::Synced);
-        state.phase = Phase::Loading;
+        state.mended(Side::Source);
+        state.stage = Phase::Loading;
         assert_eq!(status(&state), Status::Syncing);
     }
 }

@@ -1,4 +1,5 @@
-use crate::Endpoint;
+use crate::expiry::ExpiryPolicy;
+use crate::{Endpoint, SpoolSpec};
 
 /// The most sources of one replica.
 pub const MAX_SOURCES: usize = 32;
@@ -12,6 +13,23 @@ pub struct SourceSpec {
     pub name: String,
     /// Where it is.
     pub endpoint: Endpoint,
+    /// Stopped by the user: its data and its checkpoint stay, and it is not followed. A load starts it all the same.
+    pub stopped: bool,
+}
+
+/// How a replica is run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReplicaOptions {
+    /// Where the spools may be on disk; without it they stay in memory.
+    pub spool: Option<SpoolSpec>,
+    /// What is done with expiries.
+    pub expiry: ExpiryPolicy,
+    /// A full resync that becomes necessary stops the replica, so that the user is asked first.
+    pub ask_before_resync: bool,
+    /// Goes on behind a command that failed in an earlier run, once.
+    pub skip_failed: bool,
+    /// Begins paused.
+    pub paused: bool,
 }
 
 /// One destination and its sources: all that the engine needs to run.
@@ -25,6 +43,8 @@ pub struct ReplicaSpec {
     pub destination: Endpoint,
     /// 1 to [`MAX_SOURCES`] databases to copy from.
     pub sources: Vec<SourceSpec>,
+    /// How it is run.
+    pub options: ReplicaOptions,
 }
 
 /// What is wrong with a definition, and at which field.
@@ -82,12 +102,14 @@ mod tests {
             id: format!("s{i}"),
             name: format!("source {i}"),
             endpoint: Endpoint::parse(url).unwrap(),
+            stopped: false,
         };
         ReplicaSpec {
             id: "r".into(),
             name: "r".into(),
             destination: Endpoint::parse(destination).unwrap(),
             sources: sources.iter().enumerate().map(source).collect(),
+            options: ReplicaOptions::default(),
         }
     }
 

@@ -120,6 +120,12 @@ pub struct SourceStatus {
     pub retry: Option<Retry>,
     /// Why it is `Retrying` or `Stopped`.
     pub failure: Option<Failure>,
+    /// Bytes of the stream that were received and wait to be applied.
+    pub spool_bytes: u64,
+    /// Bytes of the spool's files on disk.
+    pub spool_disk_bytes: u64,
+    /// The source's clock less the destination's, in milliseconds.
+    pub clock_skew_ms: Option<i64>,
 }
 
 /// A replica and its sources at one moment.

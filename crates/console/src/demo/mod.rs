@@ -72,12 +72,14 @@ impl Demo {
     /// The replica to run.
     #[must_use]
     pub fn spec(&self) -> ReplicaSpec {
-        let source = SourceSpec { id: "source".into(), name: "shop".into(), endpoint: self.source.endpoint() };
+        let source =
+            SourceSpec { id: "source".into(), name: "shop".into(), endpoint: self.source.endpoint(), stopped: false };
         ReplicaSpec {
             id: ID.into(),
             name: "Demo".into(),
             destination: self.destination.endpoint(),
             sources: vec![source],
+            options: tributary_engine::ReplicaOptions::default(),
         }
     }
 

@@ -35,7 +35,7 @@ pub(crate) enum Grant {
 pub(crate) struct SourceReader {
     pub reader: dial::Reader,
     pub buffer: BytesMut,
-    name: String,
+    pub name: String,
 }
 
 impl SourceReader {

@@ -1,28 +1,31 @@
-//! A link: one source, kept connected. [`run`] repeats sessions, each from where the destination says it stands.
+//! A link: one source, kept connected. It has two sides that live and fail apart: [`intake`] takes bytes off the source
+//! into the spool, [`outlet`] applies them to the destination.
 
 mod acks;
+mod foresight;
 mod handshake;
+mod intake;
+mod outlet;
 mod pump;
-mod session;
+mod retries;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use session::{SessionEnd, Start};
+pub(crate) use retries::back_off;
 
-use crate::checkpoint::Mark;
+use crate::checkpoint::Checkpoint;
 use crate::event::EngineEvent;
+use crate::handle::Events;
 use crate::meters::Meters;
-use crate::supervisor::Events;
-use crate::{Action, ErrorKind, Failure, Phase, ReplicaSpec, Retry, Severity, SourceSpec, destination};
-
-/// How long a destination that turned read-only is given to become writable again, as after a failover.
-const READ_ONLY_GRACE: Duration = Duration::from_secs(60);
-/// First and longest wait between attempts.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+use crate::owner::Owner;
+use crate::probe::{self, Skew};
+use crate::snapshot::Framing;
+use crate::spool::{Disk, End, Quota, spool};
+use crate::{ErrorKind, Failure, ReplicaSpec, Severity, SourceSpec};
 
 /// All that a link's parts share.
 #[derive(Clone)]
@@ -32,6 +35,18 @@ pub(crate) struct LinkContext {
     pub meters: Arc<Meters>,
     pub events: Events,
     pub stop: CancellationToken,
+    /// Whether the user has paused it.
+    pub paused: watch::Receiver<bool>,
+    /// The run that it belongs to.
+    pub owner: Owner,
+    /// The runs that it may take the checkpoint over from.
+    pub predecessors: Arc<[String]>,
+    /// What the replica's spools may take up on disk.
+    pub quota: Arc<Quota>,
+    /// The source's clock less ours.
+    pub skew: Arc<Skew>,
+    /// The destination's clock less ours.
+    pub destination_skew: Arc<Skew>,
 }
 
 impl LinkContext {
@@ -59,9 +74,32 @@ impl LinkContext {
             hint: hint.map(str::to_owned),
         });
     }
+
+    fn open_disk(&self) -> Option<Disk> {
+        let place = self.spec.options.spool.as_ref()?;
+        let opened = Disk::open(&place.folder_of(&self.spec.id, &self.source.id), self.quota.clone());
+        opened
+            .inspect_err(|error| {
+                let folder = place.folder.display();
+                self.event_warning(&format!("The spool stays in memory: {folder} cannot be used: {error}."));
+            })
+            .ok()
+    }
+}
+
+/// Where a link begins.
+#[derive(Debug)]
+pub(crate) enum Start {
+    /// With a snapshot, once the destination has been flushed for all links of the replica.
+    Load(Gate),
+    /// With a snapshot beside what the destination holds.
+    Join,
+    /// Behind its checkpoint.
+    Resume,
 }
 
 /// Holds a link back until the destination has been flushed for all links of the replica.
+#[derive(Debug)]
 pub(crate) struct Gate {
     pub ready: mpsc::Sender<()>,
     pub open: watch::Receiver<bool>,
@@ -69,12 +107,20 @@ pub(crate) struct Gate {
 
 impl Gate {
     /// Says that the snapshot is at hand, and waits until it may be applied. A gate whose replica is gone never opens.
-    pub(crate) async fn pass(mut self) {
+    async fn pass(mut self) {
         let told = self.ready.send(()).await.is_ok();
         if !told || self.open.wait_for(|open| *open).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// A snapshot that a source has promised.
+#[derive(Debug)]
+struct Announced {
+    framing: Framing,
+    /// Where the stream begins behind it.
+    place: Checkpoint,
 }
 
 /// Why a link ended for good.
@@ -90,100 +136,65 @@ pub(crate) enum LinkEnd {
     Failed(Failure),
 }
 
-/// Keeps one source in step until it is stopped or cannot go on.
-pub(crate) async fn run(ctx: LinkContext, start: Start, gate: Option<Gate>) -> LinkEnd {
-    let mut retries = Retries::default();
-    let loading = matches!(start, Start::Load);
-    let mut end = session::session(&ctx, &start, gate).await;
-    if loading
-        && ctx.meters.state().streaming_since.is_none()
-        && let SessionEnd::Failed(failure) = end
-    {
-        return LinkEnd::LoadFailed(failure);
-    }
-    loop {
-        let failure = match end {
-            SessionEnd::Stopped => return LinkEnd::Stopped,
-            SessionEnd::NeedsFull(reason) => return LinkEnd::NeedsFull(reason),
-            SessionEnd::Failed(failure) => failure,
-        };
-        if !retries.may_retry(&failure, &ctx.meters) {
-            return LinkEnd::Failed(failure);
-        }
-        if !retries.pause(&ctx, &failure).await {
-            return LinkEnd::Stopped;
-        }
-        end = resume(&ctx).await;
+/// Why one session with the destination ended.
+#[derive(Debug)]
+pub(crate) enum SessionEnd {
+    /// The user stopped it; what was received is applied.
+    Stopped,
+    /// Only a new snapshot can go on; the reason.
+    NeedsFull(String),
+    /// The source's side cannot go on.
+    SourceFailed(Failure),
+    /// What the spool held on disk is damaged; what happened.
+    SpoolDamaged(String),
+    /// The destination's side failed.
+    Failed(Failure),
+}
+
+impl From<Failure> for SessionEnd {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
     }
 }
 
-/// One more session, from where the destination says it stands.
-async fn resume(ctx: &LinkContext) -> SessionEnd {
-    ctx.meters.update(|state| state.phase = Phase::Connecting);
-    let mark = tokio::select! {
-        mark = destination::mark(&ctx.spec, &ctx.source.id) => mark,
-        () = ctx.stop.cancelled() => return SessionEnd::Stopped,
-    };
-    match mark {
-        Ok(Some(Mark::At(place))) => session::session(ctx, &Start::Resume(place), None).await,
-        Ok(Some(Mark::Failed(what))) => SessionEnd::Failed(failed_before(&ctx.spec, &what)),
-        Ok(Some(Mark::Loading) | None) => {
-            let name = ctx.spec.destination.authority();
-            SessionEnd::NeedsFull(format!("{name} lost the checkpoint, and with it the data"))
+impl From<End> for SessionEnd {
+    fn from(end: End) -> Self {
+        match end {
+            End::Stopping => Self::Stopped,
+            End::Broken(failure) => Self::SourceFailed(failure),
+            End::NeedsFull(reason) => Self::NeedsFull(reason),
+            End::Damaged(what) => Self::SpoolDamaged(what),
         }
-        Err(failure) => SessionEnd::Failed(failure),
     }
+}
+
+/// Keeps one source in step until it is stopped or cannot go on.
+pub(crate) async fn run(ctx: LinkContext, start: Start) -> LinkEnd {
+    let (input, output) = spool(ctx.open_disk(), ctx.meters.clone(), ctx.paused.clone());
+    let (announce, announced) = oneshot::channel();
+    let (load, joins) = match start {
+        Start::Load(gate) => (Some(intake::Load { gate: Some(gate), announce }), false),
+        Start::Join => (Some(intake::Load { gate: None, announce }), true),
+        Start::Resume => (None, false),
+    };
+    let announced = load.is_some().then_some(announced);
+    // Both end with the link, however it ends.
+    let mut sides = tokio::task::JoinSet::new();
+    sides.spawn(intake::run(ctx.clone(), input, load));
+    sides.spawn(probe::watch(
+        ctx.source.endpoint.clone(),
+        ctx.meters.clone(),
+        ctx.skew.clone(),
+        ctx.destination_skew.clone(),
+    ));
+    let end = outlet::run(&ctx, output, announced, joins).await;
+    sides.shutdown().await;
+    end
 }
 
 /// The failure that an earlier session left in the destination.
-pub(crate) fn failed_before(spec: &ReplicaSpec, what: &str) -> Failure {
+fn failed_before(spec: &ReplicaSpec, what: &str) -> Failure {
     let name = spec.destination.authority();
-    Failure::new(ErrorKind::CommandFailed, &name, format!("An earlier run stopped at a command that failed: {what}"))
-}
-
-/// Counts attempts, and decides on the next.
-#[derive(Debug, Default)]
-struct Retries {
-    attempt: u32,
-    read_only_since: Option<Instant>,
-}
-
-impl Retries {
-    fn may_retry(&mut self, failure: &Failure, meters: &Meters) -> bool {
-        if meters.state().phase == Phase::Synced {
-            *self = Self::default();
-        }
-        if failure.kind == ErrorKind::ReadOnly {
-            let since = *self.read_only_since.get_or_insert_with(Instant::now);
-            return since.elapsed() < READ_ONLY_GRACE;
-        }
-        failure.action() == Action::Retry
-    }
-
-    /// Waits before the next attempt; false when the user stopped the sync meanwhile.
-    async fn pause(&mut self, ctx: &LinkContext, failure: &Failure) -> bool {
-        self.attempt += 1;
-        let wait = back_off(self.attempt);
-        if self.attempt == 1 {
-            ctx.event_failure(failure);
-        }
-        ctx.meters.update(|state| {
-            let since = state.failure.as_ref().filter(|f| f.kind == failure.kind).map(|f| f.since);
-            state.phase = Phase::Retrying;
-            state.retry = Some(Retry { attempt: self.attempt, at: SystemTime::now() + wait });
-            state.failure = Some(Failure { since: since.unwrap_or(failure.since), ..failure.clone() });
-            state.streaming_since = None;
-        });
-        tokio::select! {
-            () = tokio::time::sleep(wait) => true,
-            () = ctx.stop.cancelled() => false,
-        }
-    }
-}
-
-/// Doubles with every attempt up to a bound; jitter keeps 32 links from knocking at the same moment.
-pub(crate) fn back_off(attempt: u32) -> Duration {
-    let (first, longest) = BACK_OFF;
-    let wait = first.saturating_mul(1u32 << attempt.saturating_sub(1).min(10)).min(longest);
-    wait.mul_f64(0.75 + fastrand::f64() / 2.0)
+    let message = format!("An earlier run stopped at a command that failed: {what}");
+    Failure::new(ErrorKind::CommandFailed, &name, message)
 }

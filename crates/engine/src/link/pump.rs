@@ -1,57 +1,84 @@
 //! Moves bytes from the source's socket into the spool.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::io::AsyncReadExt;
-use tokio_util::sync::CancellationToken;
 
+use super::LinkContext;
 use super::handshake::SourceReader;
-use crate::meters::{Meters, unix_ms};
-use crate::spool::{End, Piece, SpoolIn};
+use crate::meters::unix_ms;
+use crate::spool::{Piece, SpoolIn};
 use crate::{ErrorKind, Failure};
 
 /// Bytes asked for at once.
 const READ: usize = 256 * 1024;
 /// A source pings its replicas every 10 s (repl-ping-replica-period) and gives them up after 60 (repl-timeout).
 const SILENCE: Duration = Duration::from_secs(60);
+/// How often the spool is tidied.
+const TIDY: Duration = Duration::from_millis(500);
 
-/// Reads until the link breaks or `stop` is called; the spool then knows why.
-pub(super) async fn pump(
-    mut source: SourceReader,
-    spool: SpoolIn,
-    meters: Arc<Meters>,
-    stop: CancellationToken,
-    name: String,
-) {
-    let end = tokio::select! {
-        () = stop.cancelled() => End::Stopping,
-        failure = run(&mut source, &spool, &meters, &name) => End::Broken(failure),
-    };
-    spool.end(end);
-}
-
-async fn run(source: &mut SourceReader, spool: &SpoolIn, meters: &Meters, name: &str) -> Failure {
+/// Reads until the connection breaks: why, and whether reading had to wait for the spool.
+pub(super) async fn pump(mut source: SourceReader, spool: &SpoolIn, ctx: &LinkContext) -> (Failure, bool) {
+    let mut tidy = tokio::time::interval(TIDY);
+    tidy.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (mut was_full, mut on_disk) = (false, ctx.meters.spool().1 > 0);
+    let mut heard = Instant::now();
     loop {
         if !source.buffer.is_empty() {
             let bytes = source.buffer.split().freeze();
-            meters.wire_bytes.fetch_add(bytes.len() as u64, Relaxed);
-            meters.session_bytes.fetch_add(bytes.len() as u64, Relaxed);
-            spool.push(Piece { bytes, arrived_ms: unix_ms(SystemTime::now()), arrived: Instant::now() });
+            ctx.meters.wire_bytes.fetch_add(bytes.len() as u64, Relaxed);
+            heard = Instant::now();
+            spool.push(Piece { bytes, arrived_ms: unix_ms(SystemTime::now()), arrived: heard }).await;
+            tell_of_disk(ctx, &mut on_disk);
         }
-        spool.room().await;
+        if spool.is_full() {
+            tell_of_full(spool, ctx, &mut was_full);
+            spool.room().await;
+            heard = Instant::now();
+        }
         if source.buffer.capacity() < READ / 8 {
             source.buffer.reserve(READ);
         }
-        match tokio::time::timeout(SILENCE, source.reader.read_buf(&mut source.buffer)).await {
-            Err(_) => {
-                let message = format!("{name} sent nothing for {} s.", SILENCE.as_secs());
-                return Failure::new(ErrorKind::TimedOut, name, message);
+        tokio::select! {
+            read = source.reader.read_buf(&mut source.buffer) => match read {
+                Ok(0) => return (Failure::closed(&source.name), was_full),
+                Ok(_) => {}
+                Err(error) => return (Failure::io(&source.name, &error), was_full),
+            },
+            _ = tidy.tick() => {
+                spool.tidy().await;
+                tell_of_disk(ctx, &mut on_disk);
+                if heard.elapsed() > SILENCE {
+                    let message = format!("{} sent nothing for {} s.", source.name, SILENCE.as_secs());
+                    return (Failure::new(ErrorKind::TimedOut, &source.name, message), was_full);
+                }
             }
-            Ok(Ok(0)) => return Failure::closed(name),
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => return Failure::io(name, &error),
         }
     }
+}
+
+/// Tells once that the spool spills, and once that it has drained.
+fn tell_of_disk(ctx: &LinkContext, told: &mut bool) {
+    let (_, bytes) = ctx.meters.spool();
+    if (bytes > 0) == *told {
+        return;
+    }
+    *told = bytes > 0;
+    ctx.event_info(if *told {
+        "The destination does not keep up: what the source sends goes to disk meanwhile."
+    } else {
+        "All that went to disk is applied; its files are removed."
+    });
+}
+
+/// Tells once that reading from the source has to wait.
+fn tell_of_full(spool: &SpoolIn, ctx: &LinkContext, told: &mut bool) {
+    let Some(why) = spool.disk_trouble().filter(|_| !*told) else { return };
+    *told = true;
+    let name = ctx.source.endpoint.authority();
+    ctx.event_warning(&format!(
+        "The spool is full ({why}), so reading from {name} waits. When its client-output-buffer-limit replica overflows, \
+         it cuts the link off."
+    ));
 }

@@ -36,7 +36,7 @@ impl Large {
     pub(super) fn begin(out: &mut Restorer, start: &LargeStart<'_>, dialect: Dialect) -> Self {
         let large = Self {
             key: start.key.to_vec(),
-            expire_at_ms: start.expire_at_ms,
+            expire_at_ms: start.expire_at_ms.map(|at| dialect.carried(at)),
             logical: start.kind.logical(),
             at: 0,
             dialect,

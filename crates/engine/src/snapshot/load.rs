@@ -31,9 +31,7 @@ pub(crate) async fn load(
     dialect: Dialect,
 ) -> Result<Loaded, SessionEnd> {
     ctx.meters.update(|state| {
-        state.phase = Phase::Loading;
-        state.failure = None;
-        state.retry = None;
+        state.stage = Phase::Loading;
         state.load = Some(LoadProgress {
             started: Instant::now(),
             bytes_done: 0,

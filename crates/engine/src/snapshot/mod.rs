@@ -20,7 +20,7 @@ use crate::{ErrorKind, Failure};
 /// # Errors
 /// `cycle` when it is our own: what we wrote came back.
 pub(crate) fn is_foreign_mark(ctx: &LinkContext, key: &[u8]) -> Result<bool, SessionEnd> {
-    if !key.starts_with(checkpoint::PREFIX.as_bytes()) {
+    if !checkpoint::is_ours(key) {
         return Ok(false);
     }
     if key.starts_with(checkpoint::replica_prefix(&ctx.spec.id).as_bytes()) {

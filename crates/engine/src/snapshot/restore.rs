@@ -68,8 +68,9 @@ impl Restorer {
 
     /// `RESTORE key ttl payload REPLACE [ABSTTL] [IDLETIME s | FREQ f]`.
     fn restore(&mut self, value: &Value<'_>) {
-        let absolute = value.expire_at_ms.filter(|_| self.dialect.absolute_restore);
-        let ttl = match value.expire_at_ms {
+        let expire_at_ms = value.expire_at_ms.map(|at| self.dialect.carried(at));
+        let absolute = expire_at_ms.filter(|_| self.dialect.absolute_restore);
+        let ttl = match expire_at_ms {
             None => 0,
             Some(at) if absolute.is_some() => at,
             // 0 would mean that the key never expires.

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -8,10 +8,9 @@ use super::command::{Kind, kind};
 use super::huge::{self, HUGE};
 use super::rewrite::{Clock, rewrite};
 use super::transaction::Transaction;
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::{self, Checkpoint, Session};
 use crate::destination::Dialect;
 use crate::link::{LinkContext, SessionEnd};
-use crate::probe::Skew;
 use crate::snapshot::is_foreign_mark;
 use crate::spool::{Piece, SpoolOut};
 use crate::writer::Writer;
@@ -26,7 +25,6 @@ pub(crate) struct Apply<'a> {
     /// Up to where the stream was taken, and the database it has selected there.
     place: Checkpoint,
     dialect: Dialect,
-    skew: Arc<Skew>,
     buf: BytesMut,
     arrived_ms: u64,
     arrived: Instant,
@@ -40,19 +38,18 @@ pub(crate) struct Apply<'a> {
 
 impl<'a> Apply<'a> {
     /// Starts behind `place`.
-    pub(crate) fn new(ctx: &'a LinkContext, place: Checkpoint, dialect: Dialect, skew: Arc<Skew>) -> Self {
+    pub(crate) fn new(ctx: &'a LinkContext, place: Checkpoint, dialect: Dialect, session: Session) -> Self {
         let key = checkpoint::key(&ctx.spec.id, &ctx.source.id);
         let checkpointed = (place.offset, Instant::now());
         Self {
             ctx,
             place,
             dialect,
-            skew,
             buf: BytesMut::new(),
             arrived_ms: crate::meters::unix_ms(std::time::SystemTime::now()),
             arrived: Instant::now(),
             scanner: Scanner::default(),
-            transaction: Transaction::new(key, checkpoint::home_db(&ctx.spec)),
+            transaction: Transaction::new(key, checkpoint::home_db(&ctx.spec), session),
             within: false,
             checkpointed,
         }
@@ -72,6 +69,13 @@ impl<'a> Apply<'a> {
         end
     }
 
+    /// Writes the place at which it stands, and waits for the answer: a snapshot is in.
+    pub(crate) async fn checkpoint(&mut self, writer: &mut Writer) -> Result<(), Failure> {
+        self.ctx.meters.applied.store(self.place.offset, Relaxed);
+        self.commit(writer).await?;
+        writer.settled().await
+    }
+
     async fn follow(
         &mut self,
         spool: &mut SpoolOut,
@@ -83,6 +87,7 @@ impl<'a> Apply<'a> {
                 self.take(next?);
                 continue;
             }
+            self.follow_name(spool);
             // The input pauses. No timer: a transaction leaves now, or with the next reply when enough are on their way.
             if self.within {
                 self.wait(spool, writer).await?;
@@ -113,6 +118,14 @@ impl<'a> Apply<'a> {
         Ok(())
     }
 
+    /// A source that was promoted counts on in the same offsets under another name.
+    fn follow_name(&mut self, spool: &SpoolOut) {
+        let history = spool.history();
+        if *self.place.replid != *history {
+            self.place.replid = history.to_string();
+        }
+    }
+
     fn take(&mut self, piece: Piece) {
         self.buf.extend_from_slice(&piece.bytes);
         self.arrived_ms = piece.arrived_ms;
@@ -128,6 +141,7 @@ impl<'a> Apply<'a> {
 
     async fn commit(&mut self, writer: &mut Writer) -> Result<(), Failure> {
         self.checkpointed = (self.place.offset, Instant::now());
+        self.place.checked = self.ctx.meters.applied.load(Relaxed);
         self.transaction.commit(writer, &self.place).await
     }
 
@@ -241,8 +255,8 @@ impl<'a> Apply<'a> {
     }
 
     fn clock(&self) -> Clock {
-        let source_now_ms = self.arrived_ms.cast_signed().saturating_add(self.skew.ms());
-        Clock { source_now_ms, set_pxat: self.dialect.set_pxat }
+        let source_now_ms = self.arrived_ms.cast_signed().saturating_add(self.ctx.skew.ms());
+        Clock { source_now_ms, set_pxat: self.dialect.set_pxat, expiry: self.dialect.expiry }
     }
 
     fn select(&mut self, db: Option<i64>) -> Result<(), SessionEnd> {

@@ -18,6 +18,9 @@ pub(super) enum Kind {
     Expire {
         millis: bool,
     },
+    ExpireAt {
+        millis: bool,
+    },
     GetEx,
     Restore,
     FlushAll,
@@ -45,6 +48,8 @@ pub(super) fn kind(name: &[u8]) -> Kind {
         (6, Some(b'P')) if is(b"PSETEX") => Kind::SetEx { millis: true },
         (6, Some(b'E')) if is(b"EXPIRE") => Kind::Expire { millis: false },
         (7, Some(b'P')) if is(b"PEXPIRE") => Kind::Expire { millis: true },
+        (8, Some(b'E')) if is(b"EXPIREAT") => Kind::ExpireAt { millis: false },
+        (9, Some(b'P')) if is(b"PEXPIREAT") => Kind::ExpireAt { millis: true },
         (7, Some(b'R')) if is(b"RESTORE") => Kind::Restore,
         (7, Some(b'F')) if is(b"FLUSHDB") => Kind::FlushDb,
         (8, Some(b'F')) if is(b"FLUSHALL") => Kind::FlushAll,
@@ -63,7 +68,7 @@ mod tests {
         assert_eq!(kind(b"select"), Kind::Select);
         assert_eq!(kind(b"Set"), Kind::Set);
         assert_eq!(kind(b"PEXPIRE"), Kind::Expire { millis: true });
-        for plain in [&b"SETNX"[..], b"PEXPIREAT", b"LPUSH", b"", b"DEL"] {
+        for plain in [&b"SETNX"[..], b"PERSIST", b"LPUSH", b"", b"DEL"] {
             assert_eq!(kind(plain), Kind::Write, "{plain:?}");
         }
     }

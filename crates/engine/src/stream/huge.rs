@@ -8,6 +8,9 @@ use super::rewrite::{Clock, absolute, pexpireat, take_expiry};
 /// A command with more buffered bytes than this and no end in sight is forwarded as it arrives.
 pub(super) const HUGE: usize = 1 << 20;
 
+/// A time of RESTORE that is larger is absolute: it is the year 2001 in Unix ms, and 31 years if it were relative.
+const LONGEST_RELATIVE_MS: i64 = 1_000_000_000_000;
+
 /// How a huge command is forwarded.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
@@ -42,14 +45,19 @@ pub(super) fn plan(kind: Kind, args: &[&[u8]], argc: usize, end: usize, clock: C
             }
             plan
         }
-        (Kind::Restore, [_, key, time]) if argc == 4 || argc == 5 => {
-            // With at most REPLACE behind the payload, the time is relative; 0 is none.
-            let Some(at) = absolute(clock, time, true).filter(|_| parse_int(time) != Some(0)) else { return as_it_is };
-            write::array_header(&mut plan.head, argc + 1);
+        (Kind::Restore, [_, key, time]) => {
+            let Some(number) = parse_int(time).filter(|time| *time != 0) else { return as_it_is };
+            // Whether ABSTTL follows is behind the payload; the number tells as well.
+            let relative = number < LONGEST_RELATIVE_MS;
+            let at = if relative { absolute(clock, time, true) } else { Some(clock.expiry.carried(number)) };
+            let Some(at) = at.filter(|at| *at != number) else { return as_it_is };
+            write::array_header(&mut plan.head, argc + usize::from(relative));
             write::bulk(&mut plan.head, b"RESTORE");
             write::bulk(&mut plan.head, key);
             write::bulk_int(&mut plan.head, at);
-            write::bulk(&mut plan.tail, b"ABSTTL");
+            if relative {
+                write::bulk(&mut plan.tail, b"ABSTTL");
+            }
             plan
         }
         (Kind::Set, [_, _]) if argc > 3 && clock.set_pxat => Plan { keep: argc - 3, ..as_it_is },
@@ -72,7 +80,7 @@ pub(super) fn set_options(out: &mut Vec<u8>, options: &[&[u8]], clock: Clock) {
 mod tests {
     use super::*;
 
-    const CLOCK: Clock = Clock { source_now_ms: 5_000, set_pxat: true };
+    const CLOCK: Clock = Clock { source_now_ms: 5_000, set_pxat: true, expiry: crate::expiry::Expiry::Exact };
 
     #[test]
     fn a_huge_value_is_forwarded_between_a_new_head_and_tail() {

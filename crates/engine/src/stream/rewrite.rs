@@ -1,4 +1,4 @@
-//! Relative expiries become absolute.
+//! Relative expiries become absolute, and absolute ones are held back where that is how expiries are carried.
 //!
 //! Sources up to 6.2 send EXPIRE, SETEX, SET … EX and so on as the client wrote them, so a command that arrives late
 //! would expire late. Later sources send absolute times themselves (Redis 7.0, `rewriteClientCommandVector` in t_string.c).
@@ -6,6 +6,7 @@
 use tributary_resp::{parse_int, write};
 
 use super::command::Kind;
+use crate::expiry::Expiry;
 
 /// What must be known to write an absolute time.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +15,8 @@ pub(super) struct Clock {
     pub source_now_ms: i64,
     /// Whether the destination's SET knows PXAT.
     pub set_pxat: bool,
+    /// How expiries are carried.
+    pub expiry: Expiry,
 }
 
 /// Appends the command in its absolute form and gives the number of commands that were written;
@@ -33,6 +36,16 @@ pub(super) fn rewrite(out: &mut Vec<u8>, kind: Kind, args: &[&[u8]], clock: Cloc
             options.iter().for_each(|option| write::bulk(out, option));
             Some(1)
         }
+        (Kind::ExpireAt { millis }, [_, key, time, options @ ..]) if clock.expiry == Expiry::HeldBack => {
+            let time = parse_int(time)?;
+            let at = if millis { time } else { time.checked_mul(1000)? };
+            write::array_header(out, 3 + options.len());
+            write::bulk(out, b"PEXPIREAT");
+            write::bulk(out, key);
+            write::bulk_int(out, clock.expiry.carried(at));
+            options.iter().for_each(|option| write::bulk(out, option));
+            Some(1)
+        }
         (Kind::Set, [_, key, value, options @ ..]) => {
             let (at, others) = take_expiry(options, clock)?;
             let mut args = vec![*key, *value];
@@ -46,17 +59,21 @@ pub(super) fn rewrite(out: &mut Vec<u8>, kind: Kind, args: &[&[u8]], clock: Cloc
             Some(1)
         }
         (Kind::Restore, [_, key, time, payload, options @ ..]) => {
-            if options.iter().any(|option| option.eq_ignore_ascii_case(b"ABSTTL")) || parse_int(time)? == 0 {
+            let absolute_already = options.iter().any(|option| option.eq_ignore_ascii_case(b"ABSTTL"));
+            if parse_int(time)? == 0 || (absolute_already && clock.expiry != Expiry::HeldBack) {
                 return None;
             }
-            let at = absolute(clock, time, true)?;
-            write::array_header(out, 5 + options.len());
+            let at =
+                if absolute_already { clock.expiry.carried(parse_int(time)?) } else { absolute(clock, time, true)? };
+            write::array_header(out, 4 + options.len() + usize::from(!absolute_already));
             write::bulk(out, b"RESTORE");
             write::bulk(out, key);
             write::bulk_int(out, at);
             write::bulk(out, payload);
             options.iter().for_each(|option| write::bulk(out, option));
-            write::bulk(out, b"ABSTTL");
+            if !absolute_already {
+                write::bulk(out, b"ABSTTL");
+            }
             Some(1)
         }
         _ => None,
@@ -88,20 +105,47 @@ pub(super) fn pexpireat(out: &mut Vec<u8>, key: &[u8], at: i64) {
     write::bulk_int(out, at);
 }
 
-/// Takes EX or PX and its time out of options, and makes the time absolute.
+/// Takes EX or PX and its time out of options, and makes the time absolute; the same with EXAT and PXAT where expiries
+/// are held back.
 pub(super) fn take_expiry<'a>(options: &[&'a [u8]], clock: Clock) -> Option<(i64, Vec<&'a [u8]>)> {
-    let at = options.iter().position(|o| o.eq_ignore_ascii_case(b"EX") || o.eq_ignore_ascii_case(b"PX"))?;
+    let (at, unit) = options.iter().enumerate().find_map(|(at, option)| Some((at, unit(option)?)))?;
     let (before, rest) = options.split_at(at);
-    let [unit, time, after @ ..] = rest else { return None };
-    let at = absolute(clock, time, unit.eq_ignore_ascii_case(b"PX"))?;
+    let [_, time, after @ ..] = rest else { return None };
+    let at = match unit {
+        Unit::Relative { millis } => absolute(clock, time, millis)?,
+        Unit::Absolute { .. } if clock.expiry != Expiry::HeldBack => return None,
+        Unit::Absolute { millis } => {
+            let time = parse_int(time)?;
+            clock.expiry.carried(if millis { time } else { time.checked_mul(1000)? })
+        }
+    };
     Some((at, before.iter().chain(after).copied().collect()))
 }
 
-/// The absolute time in Unix ms; `None` for a time that is no number, which the destination may judge itself.
+/// How an option tells a time.
+#[derive(Debug, Clone, Copy)]
+enum Unit {
+    Relative { millis: bool },
+    Absolute { millis: bool },
+}
+
+fn unit(option: &[u8]) -> Option<Unit> {
+    let is = |word: &[u8]| option.eq_ignore_ascii_case(word);
+    match option.len() {
+        2 if is(b"EX") => Some(Unit::Relative { millis: false }),
+        2 if is(b"PX") => Some(Unit::Relative { millis: true }),
+        4 if is(b"EXAT") => Some(Unit::Absolute { millis: false }),
+        4 if is(b"PXAT") => Some(Unit::Absolute { millis: true }),
+        _ => None,
+    }
+}
+
+/// The time to write for a relative one, in Unix ms; `None` for a time that is no number, which the destination may
+/// judge itself.
 pub(super) fn absolute(clock: Clock, time: &[u8], millis: bool) -> Option<i64> {
     let time = parse_int(time)?;
     let time = if millis { time } else { time.checked_mul(1000)? };
-    time.checked_add(clock.source_now_ms)
+    time.checked_add(clock.source_now_ms).map(|at| clock.expiry.carried(at))
 }
 
 #[cfg(test)]
@@ -110,9 +154,13 @@ mod tests {
     use super::*;
 
     fn rewritten(command: &str, set_pxat: bool) -> Option<String> {
+        rewritten_for(Expiry::Exact, command, set_pxat)
+    }
+
+    fn rewritten_for(expiry: Expiry, command: &str, set_pxat: bool) -> Option<String> {
         let args: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
         let mut out = Vec::new();
-        rewrite(&mut out, kind(args[0]), &args, Clock { source_now_ms: 1_000_000, set_pxat })?;
+        rewrite(&mut out, kind(args[0]), &args, Clock { source_now_ms: 1_000_000, set_pxat, expiry })?;
         let text = String::from_utf8(out).unwrap();
         Some(text.split("\r\n").filter(|l| !l.starts_with('$') && !l.is_empty()).collect::<Vec<_>>().join(" "))
     }
@@ -147,6 +195,25 @@ mod tests {
             "DEL k",
         ] {
             assert_eq!(rewritten(command, true), None, "{command}");
+        }
+    }
+
+    #[test]
+    fn expiries_that_are_held_back_are_written_a_hundred_years_later() {
+        for (command, want) in [
+            ("PEXPIREAT k 5 NX", "*4 PEXPIREAT k 3155760000005 NX"),
+            ("EXPIREAT k 2", "*3 PEXPIREAT k 3155760002000"),
+            ("EXPIRE k 5", "*3 PEXPIREAT k 3155761005000"),
+            ("SET k v PXAT 7 GET", "*6 SET k v GET PXAT 3155760000007"),
+            ("SET k v EXAT 7", "*5 SET k v PXAT 3155760007000"),
+            ("GETEX k PXAT 9", "*3 PEXPIREAT k 3155760000009"),
+            ("RESTORE k 7 payload ABSTTL", "*5 RESTORE k 3155760000007 payload ABSTTL"),
+            ("RESTORE k 7 payload REPLACE", "*6 RESTORE k 3155761000007 payload REPLACE ABSTTL"),
+        ] {
+            assert_eq!(rewritten_for(Expiry::HeldBack, command, true).as_deref(), Some(want), "{command}");
+        }
+        for command in ["SET k v", "SET k v KEEPTTL", "RESTORE k 0 p", "GETEX k PERSIST"] {
+            assert_eq!(rewritten_for(Expiry::HeldBack, command, true), None, "{command}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tributary_resp::write;
 
 use crate::Failure;
-use crate::checkpoint::{Checkpoint, Mark};
+use crate::checkpoint::{Checkpoint, Session};
 use crate::writer::{Batch, Writer};
 
 /// A transaction with more than this is closed as soon as the source's own transactions allow.
@@ -22,6 +22,8 @@ pub(super) struct Transaction {
     key: String,
     /// Database of the checkpoint.
     home: u32,
+    /// Who writes it.
+    session: Session,
     pub out: Vec<u8>,
     /// Replies to the commands in `out`.
     replies: u32,
@@ -38,10 +40,11 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    pub(super) fn new(key: String, home: u32) -> Self {
+    pub(super) fn new(key: String, home: u32, session: Session) -> Self {
         Self {
             key,
             home,
+            session,
             out: Vec::new(),
             replies: 0,
             earlier: 0,
@@ -136,7 +139,7 @@ impl Transaction {
     }
 
     fn append_checkpoint(&mut self, place: &Checkpoint) {
-        let mark = Mark::At(place.clone()).encode();
+        let mark = place.encode("at", &self.session);
         write::command(&mut self.out, &[b"SET", self.key.as_bytes(), mark.as_bytes()]);
         self.replies += 1;
     }

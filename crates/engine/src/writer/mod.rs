@@ -3,57 +3,76 @@
 //! [`Writer`] belongs to the task that applies; a task of its own reads the replies ([`replies`]). A batch stays in the
 //! flight queue, with its bytes, until its last reply is in, so that a failed command can be named.
 
+mod fence;
 mod flight;
 mod outline;
 mod replies;
+mod talk;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
-use tributary_resp::write;
 
+pub(crate) use fence::{Seat, may_end, run_id, taken_over};
 pub(crate) use flight::{Batch, Flight};
 
-use crate::control::auth_args;
-use crate::failure::classify_reply;
+use crate::checkpoint::{Mark, Session};
 use crate::meters::Meters;
 use crate::{Endpoint, ErrorKind, Failure, dial};
+use talk::Talk;
 
 /// Bytes that may be on their way to the destination without an answer.
 const WINDOW: usize = 4 << 20;
 /// Batches on their way above which a batch that is not full waits for company. Two keep the destination busy.
 const EAGER_BATCHES: usize = 2;
 
+/// How long a connection may take until it may write.
+const OPENING: Duration = Duration::from_secs(30);
 /// How long the destination may owe a reply. What it executes meanwhile is in the checkpoint, so nothing is done twice.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The connection that all writes of one link go through.
 pub(crate) struct Writer {
     out: dial::Writer,
+    session: Session,
     flight: Arc<Flight>,
     replies: JoinHandle<()>,
     name: String,
 }
 
 impl Writer {
-    /// Connects and authenticates; `meters` learn of every batch that was executed.
-    pub(crate) async fn open(endpoint: &Endpoint, meters: Arc<Meters>) -> Result<Self, Failure> {
-        let name = endpoint.authority();
-        let (mut reader, mut out) = dial::dial(endpoint).await?;
-        if let Some(auth) = auth_args(endpoint) {
-            let mut bytes = Vec::new();
-            write::command(&mut bytes, &auth.iter().map(|arg| arg.as_bytes()).collect::<Vec<_>>());
-            out.write_all(&bytes).await.map_err(|e| Failure::io(&name, &e))?;
-            let line = status_line(&mut reader, &name).await?;
-            if let Some(error) = line.strip_prefix('-') {
-                return Err(Failure::new(classify_reply(error), &name, format!("{name} answered AUTH with: {error}")));
+    /// Connects, authenticates and takes its seat; `meters` learn of every batch that was executed. Gives what the
+    /// destination holds for the seat; `None` when it holds nothing.
+    pub(crate) async fn open(
+        endpoint: &Endpoint,
+        seat: &Seat,
+        import: bool,
+        meters: Arc<Meters>,
+    ) -> Result<(Self, Option<Mark>), Failure> {
+        let opening = async {
+            let mut talk = Talk::open(endpoint).await?;
+            let mark = fence::take(&mut talk, seat).await?;
+            if import {
+                talk.ask(&["CLIENT", "IMPORT-SOURCE", "ON"]).await?;
             }
-        }
+            Ok::<_, Failure>((talk, mark))
+        };
+        let name = endpoint.authority();
+        let (talk, mark) = tokio::time::timeout(OPENING, opening).await.unwrap_or_else(|_| {
+            let message = format!("{name} did not answer for {} s.", OPENING.as_secs());
+            Err(Failure::new(ErrorKind::TimedOut, &name, message))
+        })?;
         let flight = Arc::new(Flight::new(meters));
-        let replies = tokio::spawn(replies::read(reader, flight.clone(), name.clone(), PATIENCE));
-        Ok(Self { out, flight, replies, name })
+        let replies = tokio::spawn(replies::read(talk.reader, flight.clone(), name.clone(), PATIENCE));
+        let session = mark.as_ref().map_or_else(|| seat.owner.session(None), |mark| mark.session.clone());
+        Ok((Self { out: talk.writer, session, flight, replies, name }, mark))
+    }
+
+    /// What the checkpoint says of who writes it.
+    pub(crate) fn session(&self) -> Session {
+        self.session.clone()
     }
 
     /// An empty buffer for a batch, recycled where possible.
@@ -112,18 +131,4 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.replies.abort();
     }
-}
-
-/// Reads one short line, without its CRLF, byte by byte: nothing behind it may be taken.
-async fn status_line(reader: &mut dial::Reader, name: &str) -> Result<String, Failure> {
-    let mut line = Vec::new();
-    while !line.ends_with(b"\r\n") {
-        let byte = reader.read_u8().await.map_err(|_| Failure::closed(name))?;
-        line.push(byte);
-        if line.len() > 4096 {
-            return Err(Failure::new(ErrorKind::NotRedis, name, format!("{name} answered AUTH with an endless line.")));
-        }
-    }
-    line.truncate(line.len() - 2);
-    Ok(String::from_utf8_lossy(&line).into_owned())
 }

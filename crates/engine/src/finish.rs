@@ -1,0 +1,99 @@
+//! The end of a replication for good: the destination becomes a database of its own.
+
+use crate::control::Control;
+use crate::expiry::{self, FAR_AHEAD_MS, HELD_BACK_MS};
+use crate::meters::unix_ms;
+use crate::probe::{Skew, measure_clock};
+use crate::{ErrorKind, Failure, ReplicaSpec, destination, spool};
+
+/// Keys that are asked for at once.
+const SCAN_COUNT: &str = "1000";
+
+/// What a finished replication leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Finished {
+    /// Keys whose exact expiry was set.
+    pub expiries: u64,
+}
+
+/// Ends a replication that is stopped, for good: sets the exact expiries, puts the destination's settings back, removes
+/// the checkpoints and the spool. Can be repeated after a failure. `tell` learns of the keys looked at so far.
+///
+/// # Errors
+/// What keeps the destination from being reached or changed.
+pub async fn finish(spec: &ReplicaSpec, tell: impl Fn(u64)) -> Result<Finished, Failure> {
+    // First: no session of ours writes from here on.
+    destination::remove_marks(spec, None).await?;
+    let mut control = Control::open(&spec.destination).await?;
+    let mut finished = Finished::default();
+    for db in databases(&mut control, spec).await? {
+        control.query::<String>(&["SELECT", &db.to_string()]).await?;
+        finished.expiries += exact_expiries(&mut control, &tell).await?;
+    }
+    let home = crate::checkpoint::home_db(spec);
+    control.query::<String>(&["SELECT", &home.to_string()]).await?;
+    expiry::release(&mut control, spec).await?;
+    if let Some(place) = &spec.options.spool
+        && let Err(error) = spool::remove_files(place, &spec.id, None)
+    {
+        tracing::warn!(%error, "the spool's files stay");
+    }
+    Ok(finished)
+}
+
+/// Forgets the sources that are named: what came from them stays, and nothing of them will be gone on with.
+///
+/// # Errors
+/// What keeps the destination from being reached.
+pub async fn forget_sources(spec: &ReplicaSpec, sources: &[String]) -> Result<(), Failure> {
+    destination::remove_marks(spec, Some(sources)).await?;
+    if let Some(place) = &spec.options.spool {
+        for source in sources {
+            if let Err(error) = spool::remove_files(place, &spec.id, Some(source)) {
+                tracing::warn!(%error, "the spool's files stay");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The databases that hold something and belong to the replica.
+async fn databases(control: &mut Control, spec: &ReplicaSpec) -> Result<Vec<u32>, Failure> {
+    let found = control.info(Some("keyspace")).await?.keys_by_db();
+    let wanted = |db: &u32| spec.destination.db.is_none_or(|only| only == *db);
+    Ok(found.into_iter().map(|(db, _)| db).filter(wanted).collect())
+}
+
+async fn exact_expiries(control: &mut Control, tell: &impl Fn(u64)) -> Result<u64, Failure> {
+    let skew = Skew::default();
+    measure_clock(control, &skew).await?;
+    let now = unix_ms(std::time::SystemTime::now()).cast_signed() + skew.ms();
+    let (mut cursor, mut seen, mut set) = ("0".to_owned(), 0, 0);
+    loop {
+        let (next, keys): (String, Vec<Vec<u8>>) = control.query(&["SCAN", &cursor, "COUNT", SCAN_COUNT]).await?;
+        seen += keys.len() as u64;
+        set += set_exact(control, &keys, now).await?;
+        tell(seen);
+        if next == "0" {
+            return Ok(set);
+        }
+        cursor = next;
+    }
+}
+
+/// Sets the exact expiry of those keys that carry a held one. What is past is deleted by the server at once.
+async fn set_exact(control: &mut Control, keys: &[Vec<u8>], now: i64) -> Result<u64, Failure> {
+    let carried: Vec<i64> = match control.each("PEXPIRETIME", keys).await {
+        Ok(times) => times,
+        // Servers before 7.0 only tell the time that is left.
+        Err(failure) if failure.kind == ErrorKind::UnknownCommand => {
+            let left: Vec<i64> = control.each("PTTL", keys).await?;
+            left.into_iter().map(|left| if left < 0 { left } else { now + left }).collect()
+        }
+        Err(failure) => return Err(failure),
+    };
+    let held = keys.iter().zip(carried).filter(|(_, at)| *at > now + FAR_AHEAD_MS);
+    let exact: Vec<(&[u8], i64)> = held.map(|(key, at)| (key.as_slice(), at - HELD_BACK_MS)).collect();
+    control.expire_at(&exact).await?;
+    Ok(exact.len() as u64)
+}

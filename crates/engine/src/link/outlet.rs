@@ -1,0 +1,209 @@
+//! The destination's side of a link: takes the checkpoint over, and applies what the spool holds behind it.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::retries::Retries;
+use super::{Announced, LinkContext, LinkEnd, SessionEnd, failed_before};
+use crate::checkpoint::{self, Checkpoint, Progress};
+use crate::destination::{self, Dialect, dialect};
+use crate::expiry::Expiry;
+use crate::meters::Side;
+use crate::spool::{End, SpoolOut, Supply};
+use crate::stream::Apply;
+use crate::writer::{Seat, Writer};
+use crate::{Failure, snapshot};
+
+/// How long a stop waits for what was received to be applied. The rest is asked for again on resume.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Applies until the link is stopped or one of its sides cannot go on.
+pub(super) async fn run(
+    ctx: &LinkContext,
+    spool: SpoolOut,
+    announced: Option<oneshot::Receiver<Announced>>,
+    joins: bool,
+) -> LinkEnd {
+    let mut outlet = Outlet {
+        ctx,
+        spool,
+        retries: Retries::of(Side::Destination),
+        supply: Supply::Left,
+        skip_failed: ctx.spec.options.skip_failed,
+    };
+    let drained = async {
+        ctx.stop.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        end = outlet.work(announced, joins) => end,
+        () = drained => LinkEnd::Stopped,
+    }
+}
+
+struct Outlet<'a> {
+    ctx: &'a LinkContext,
+    spool: SpoolOut,
+    retries: Retries,
+    /// Where what follows the checkpoint may come from.
+    supply: Supply,
+    skip_failed: bool,
+}
+
+impl Outlet<'_> {
+    async fn work(&mut self, announced: Option<oneshot::Receiver<Announced>>, joins: bool) -> LinkEnd {
+        let mut end = match announced {
+            Some(announced) => match self.load(announced, joins).await {
+                Ok(end) => end,
+                Err(SessionEnd::Failed(failure) | SessionEnd::SourceFailed(failure)) => {
+                    return LinkEnd::LoadFailed(failure);
+                }
+                Err(SessionEnd::Stopped) => return LinkEnd::Stopped,
+                Err(SessionEnd::NeedsFull(reason) | SessionEnd::SpoolDamaged(reason)) => {
+                    return LinkEnd::NeedsFull(reason);
+                }
+            },
+            None => self.resume().await,
+        };
+        loop {
+            let failure = match end {
+                SessionEnd::Stopped => return LinkEnd::Stopped,
+                SessionEnd::NeedsFull(reason) => return LinkEnd::NeedsFull(reason),
+                SessionEnd::SourceFailed(failure) => return LinkEnd::Failed(failure),
+                SessionEnd::Failed(failure) => Some(failure),
+                SessionEnd::SpoolDamaged(what) => {
+                    self.ctx.event_warning(&format!("The spool on disk is damaged ({what}); asking the source again."));
+                    self.supply = Supply::Source;
+                    None
+                }
+            };
+            if let Some(failure) = failure {
+                let Some(wait) = self.retries.after(self.ctx, &failure) else { return LinkEnd::Failed(failure) };
+                if let Some(end) = self.pause(wait).await {
+                    return end;
+                }
+            }
+            end = self.resume().await;
+        }
+    }
+
+    /// Waits before the next attempt, unless the source's side has ended for good meanwhile.
+    async fn pause(&self, wait: Duration) -> Option<LinkEnd> {
+        let end = tokio::select! {
+            () = tokio::time::sleep(wait) => return None,
+            end = self.spool.over() => end,
+        };
+        match end {
+            End::Stopping => Some(LinkEnd::Stopped),
+            End::NeedsFull(reason) => Some(LinkEnd::NeedsFull(reason)),
+            End::Broken(failure) => Some(LinkEnd::Failed(failure)),
+            End::Damaged(_) => None,
+        }
+    }
+
+    async fn open(&mut self, begin: Option<Progress>) -> Result<(Writer, Option<Progress>, Dialect), SessionEnd> {
+        let opening = async {
+            let spec = &self.ctx.spec;
+            let dialect = dialect(spec).await?;
+            let seat = Seat {
+                key: checkpoint::key(&spec.id, &self.ctx.source.id),
+                home: checkpoint::home_db(spec),
+                owner: self.ctx.owner.clone(),
+                predecessors: self.ctx.predecessors.clone(),
+                begin,
+            };
+            let import = dialect.expiry == Expiry::ImportMode;
+            let (writer, mark) = Writer::open(&spec.destination, &seat, import, self.ctx.meters.clone()).await?;
+            Ok::<_, Failure>((writer, mark, dialect))
+        };
+        let (writer, mark, dialect) = tokio::select! {
+            opened = opening => opened?,
+            () = self.ctx.stop.cancelled() => return Err(SessionEnd::Stopped),
+        };
+        Ok((writer, mark.map(|mark| mark.progress), dialect))
+    }
+
+    /// Loads the snapshot that is announced, then follows the stream behind it.
+    async fn load(&mut self, announced: oneshot::Receiver<Announced>, joins: bool) -> Result<SessionEnd, SessionEnd> {
+        let Announced { framing, mut place } = tokio::select! {
+            Ok(announced) = announced => announced,
+            end = self.spool.over() => return Err(end.into()),
+        };
+        let (mut writer, mark, dialect) = self.open(joins.then_some(Progress::Loading)).await?;
+        if mark != Some(Progress::Loading) {
+            let name = self.ctx.spec.destination.authority();
+            return Err(SessionEnd::NeedsFull(format!("{name} lost the marker of the load")));
+        }
+        let loaded = snapshot::load(self.ctx, &mut self.spool, &mut writer, framing, dialect).await?;
+        place.db = loaded.stream_db;
+        let mut apply = Apply::new(self.ctx, place.clone(), dialect, writer.session());
+        apply.checkpoint(&mut writer).await?;
+        self.spool.streams_from(&place, loaded.rest.len() as u64);
+        self.supply = Supply::Held;
+        self.retries.works(self.ctx);
+        self.ctx.event_info("The snapshot is in; following the stream.");
+        self.ctx.meters.streaming(place.offset);
+        let end = apply.run(&mut self.spool, &mut writer, loaded.rest).await;
+        self.record_failed(&writer, &end).await;
+        Ok(end)
+    }
+
+    /// One more session, from where the destination says it stands.
+    async fn resume(&mut self) -> SessionEnd {
+        match self.follow().await {
+            Ok(end) | Err(end) => end,
+        }
+    }
+
+    async fn follow(&mut self) -> Result<SessionEnd, SessionEnd> {
+        let (mut writer, mark, dialect) = self.open(None).await?;
+        let place = self.place(mark)?;
+        self.spool.begin(&place, self.supply).await;
+        self.supply = Supply::Held;
+        self.retries.works(self.ctx);
+        self.ctx.meters.streaming(place.offset);
+        let mut apply = Apply::new(self.ctx, place, dialect, writer.session());
+        let end = apply.run(&mut self.spool, &mut writer, bytes::Bytes::new()).await;
+        self.record_failed(&writer, &end).await;
+        Ok(end)
+    }
+
+    /// Where to go on, by what the destination holds.
+    fn place(&mut self, mark: Option<Progress>) -> Result<Checkpoint, SessionEnd> {
+        let name = self.ctx.spec.destination.authority();
+        let place = match mark {
+            None | Some(Progress::Loading) => {
+                return Err(SessionEnd::NeedsFull(format!("{name} lost the checkpoint, and with it the data")));
+            }
+            Some(Progress::Failed(place, what)) if std::mem::take(&mut self.skip_failed) => {
+                self.ctx.event_warning(&format!("Skipped, as the user wants: {what}"));
+                place
+            }
+            Some(Progress::Failed(_, what)) => return Err(failed_before(&self.ctx.spec, &what).into()),
+            Some(Progress::At(place)) => place,
+        };
+        if place.checked < place.offset {
+            self.ctx.event_info(&format!(
+                "{name} holds the stream up to offset {}; its answers behind {} were never seen. A command among them \
+                 that failed would not have been noticed.",
+                place.offset, place.checked
+            ));
+        }
+        Ok(place)
+    }
+
+    /// A transaction that was executed in part has moved the checkpoint past the failed command: replaces it, so that
+    /// the sync does not silently go on from there.
+    async fn record_failed(&self, writer: &Writer, end: &SessionEnd) {
+        let SessionEnd::Failed(failure) = end else { return };
+        if !writer.executed_in_part() {
+            return;
+        }
+        let recorded =
+            destination::record_failed(&self.ctx.spec, &self.ctx.source.id, &self.ctx.owner, &failure.message).await;
+        if let Err(error) = recorded {
+            tracing::error!(%error, "the failed command could not be recorded at the destination");
+        }
+    }
+}

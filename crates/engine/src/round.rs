@@ -1,0 +1,188 @@
+//! One round of a replica: all links together, until none is left or one end concerns them all.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::event::{EngineEvent, Severity};
+use crate::handle::Order;
+use crate::link::{self, Gate, LinkContext, LinkEnd, Start};
+use crate::supervisor::Supervisor;
+use crate::{ErrorKind, Failure, SourceSpec};
+
+/// Why a round of all links ended.
+pub(crate) enum RoundEnd {
+    /// Nothing is left to run: stopped by the user, or every link by an error of its own.
+    Over,
+    /// All sources are to be loaded again; the reason.
+    Resync(String),
+    /// The load failed; the round is to be repeated or given up, by the failure's action.
+    Failed(Failure),
+}
+
+/// Where one source begins in a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    /// With a snapshot, after the destination has been emptied.
+    Load,
+    /// With a snapshot beside what is there.
+    Join,
+    /// Behind its checkpoint.
+    Resume,
+    /// Not at all: the user has stopped it.
+    Stay,
+}
+
+/// Where the sources begin in a round, in the order of the definition.
+#[derive(Debug, Default)]
+pub(crate) struct Starts(Vec<Begin>);
+
+impl Starts {
+    /// All with a snapshot: also those that the user has stopped, because their data is emptied with the rest.
+    pub(crate) fn all(sources: usize) -> Self {
+        Self(vec![Begin::Load; sources])
+    }
+
+    /// All behind their checkpoints.
+    pub(crate) fn behind(sources: &[SourceSpec]) -> Self {
+        Self(sources.iter().map(|source| if source.stopped { Begin::Stay } else { Begin::Resume }).collect())
+    }
+
+    /// Those that are `held` behind their checkpoints, the others beside them.
+    pub(crate) fn joining(sources: &[SourceSpec], held: &[bool]) -> Self {
+        let begin = |(source, held): (&SourceSpec, &bool)| match (source.stopped, held) {
+            (true, _) => Begin::Stay,
+            (false, true) => Begin::Resume,
+            (false, false) => Begin::Join,
+        };
+        Self(sources.iter().zip(held).map(begin).collect())
+    }
+
+    /// Whether anything is loaded.
+    pub(crate) fn loads(&self) -> bool {
+        self.0.iter().any(|begin| matches!(begin, Begin::Load | Begin::Join))
+    }
+}
+
+/// The links of a round that run.
+struct Running<'a> {
+    supervisor: &'a Supervisor,
+    links: JoinSet<(usize, LinkEnd)>,
+    stops: HashMap<usize, CancellationToken>,
+    stop: CancellationToken,
+}
+
+impl Running<'_> {
+    fn start(&mut self, index: usize, start: Start) {
+        let all = self.supervisor;
+        let found = (all.spec.sources.get(index), all.meters.get(index), all.paused.get(index));
+        let (Some(source), Some(meters), Some(paused)) = found else { return };
+        let stop = self.stop.child_token();
+        meters.update(crate::meters::LinkState::begins);
+        let ctx = LinkContext {
+            spec: all.spec.clone(),
+            source: source.clone(),
+            meters: meters.clone(),
+            events: all.events.clone(),
+            stop: stop.clone(),
+            paused: paused.clone(),
+            owner: all.owner.clone(),
+            predecessors: all.predecessors.clone().unwrap_or_else(|| Arc::new([])),
+            quota: all.quota.clone(),
+            skew: Arc::default(),
+            destination_skew: all.destination_skew.clone(),
+        };
+        self.stops.insert(index, stop);
+        self.links.spawn(async move { (index, link::run(ctx, start).await) });
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Stop(index) => {
+                if let Some(stop) = self.stops.get(&index) {
+                    stop.cancel();
+                }
+            }
+            Order::Start(index) if !self.stops.contains_key(&index) => self.start(index, Start::Resume),
+            Order::Start(_) => {}
+        }
+    }
+
+    /// Records the end of a link; gives what it means for all, if it does.
+    fn ended(&mut self, index: usize, end: LinkEnd) -> Option<RoundEnd> {
+        self.stops.remove(&index);
+        let all = self.supervisor;
+        let meters = all.meters.get(index)?;
+        match end {
+            LinkEnd::Stopped => {
+                meters.update(|state| state.stopped = Some(None));
+                None
+            }
+            LinkEnd::NeedsFull(reason) => Some(RoundEnd::Resync(reason)),
+            LinkEnd::LoadFailed(failure) => Some(RoundEnd::Failed(failure)),
+            LinkEnd::Failed(failure) => {
+                all.events.send(EngineEvent {
+                    at: failure.since,
+                    source: all.spec.sources.get(index).map(|source| source.id.clone()),
+                    severity: Severity::Error,
+                    message: format!("Sync stopped: {}", failure.message),
+                    hint: Some(failure.hint.clone()),
+                });
+                meters.update(|state| state.stopped = Some(Some(failure)));
+                None
+            }
+        }
+    }
+}
+
+impl Supervisor {
+    /// Runs all links until none is left, or until one end concerns them all.
+    pub(crate) async fn round(&mut self, Starts(starts): Starts) -> RoundEnd {
+        let (ready, mut ready_links) = mpsc::channel(starts.len().max(1));
+        let (open, opened) = watch::channel(false);
+        let mut orders = std::mem::replace(&mut self.orders, mpsc::channel(1).1);
+        let mut running =
+            Running { supervisor: self, links: JoinSet::new(), stops: HashMap::new(), stop: self.stop.child_token() };
+        let mut waiting = starts.iter().filter(|begin| **begin == Begin::Load).count();
+        for (index, begin) in starts.into_iter().enumerate() {
+            match begin {
+                Begin::Load => running.start(index, Start::Load(Gate { ready: ready.clone(), open: opened.clone() })),
+                Begin::Join => running.start(index, Start::Join),
+                Begin::Resume => running.start(index, Start::Resume),
+                Begin::Stay => {}
+            }
+        }
+        let end = loop {
+            tokio::select! {
+                Some(()) = ready_links.recv(), if waiting > 0 => {
+                    waiting -= 1;
+                    if waiting == 0 {
+                        if let Err(failure) = self.flush().await {
+                            break RoundEnd::Failed(failure);
+                        }
+                        open.send_replace(true);
+                    }
+                }
+                Some(order) = orders.recv() => running.obey(order),
+                ended = running.links.join_next() => match ended {
+                    None => break RoundEnd::Over,
+                    Some(Ok((index, end))) => if let Some(concerns_all) = running.ended(index, end) {
+                        break concerns_all;
+                    },
+                    Some(Err(error)) => {
+                        let message = format!("A replication task failed: {error}.");
+                        break RoundEnd::Failed(Failure::new(ErrorKind::Internal, "", message));
+                    }
+                },
+            }
+        };
+        running.stop.cancel();
+        while running.links.join_next().await.is_some() {}
+        drop(running);
+        self.orders = orders;
+        end
+    }
+}

@@ -1,0 +1,241 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{End, MEMORY, Piece};
+use crate::Failure;
+
+/// A snapshot that loads slowly is left to the source's own patience for so long before it goes to disk: most are in by
+/// then, and writing them twice would only slow them down. Sources give a replica up after 60 s of a full buffer.
+const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where bytes belong.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    /// Position before the first.
+    pub position: u64,
+    /// The history and the offset before the first, unless they belong to a snapshot.
+    pub stream: Option<(Arc<str>, u64)>,
+}
+
+/// What is in memory, and where everything stands.
+///
+/// Files hold `disk`, memory holds what follows up to `end`; there is no gap between the two.
+#[derive(Debug)]
+pub(super) struct State {
+    /// In memory: the position before each piece, and the piece.
+    pieces: VecDeque<(u64, Piece)>,
+    /// Bytes in `pieces`.
+    bytes: usize,
+    /// Up to where the reader has taken.
+    pub read: u64,
+    /// Behind the last byte received.
+    pub end: u64,
+    /// A snapshot comes: positions have no offsets yet.
+    pub raw: bool,
+    /// What to add to a position to get a replication offset.
+    origin: i64,
+    began: Instant,
+    /// Name of the history that `end` counts in.
+    pub replid: Arc<str>,
+    /// From where to where the files reach.
+    pub disk: Option<(u64, u64)>,
+    /// There is a place for files.
+    has_disk: bool,
+    /// What comes goes to disk, until the reader has caught up.
+    spilling: bool,
+    /// Why the last write to disk failed.
+    pub disk_trouble: Option<String>,
+    /// Number of the beginning that the positions belong to.
+    pub epoch: u64,
+    /// How often something was cut back: what was read ahead before that is of no use.
+    pub cuts: u64,
+    /// Why no more of a snapshot will come.
+    pub broken: Option<Failure>,
+    pub over: Option<End>,
+}
+
+impl State {
+    pub(super) fn new(has_disk: bool) -> Self {
+        Self {
+            pieces: VecDeque::new(),
+            bytes: 0,
+            read: 0,
+            end: 0,
+            raw: true,
+            origin: 0,
+            began: Instant::now(),
+            replid: "".into(),
+            disk: None,
+            has_disk,
+            spilling: false,
+            disk_trouble: None,
+            epoch: 0,
+            cuts: 0,
+            broken: None,
+            over: None,
+        }
+    }
+
+    /// Why there is nothing more to take, once that is so.
+    pub(super) fn ended(&self) -> Option<End> {
+        let broken = self.broken.clone().filter(|_| self.raw).map(End::Broken);
+        self.over.clone().or(broken)
+    }
+
+    /// The replication offset at a position.
+    pub(super) fn offset(&self, position: u64) -> u64 {
+        position.wrapping_add_signed(self.origin)
+    }
+
+    /// The position at a replication offset; 0 for one that lies before all that was received.
+    fn position(&self, offset: u64) -> u64 {
+        offset.cast_signed().wrapping_sub(self.origin).max(0).cast_unsigned()
+    }
+
+    /// Position of the oldest byte that is held.
+    fn start(&self) -> u64 {
+        self.disk.map_or(self.memory_start(), |(start, _)| start)
+    }
+
+    fn memory_start(&self) -> u64 {
+        self.pieces.front().map_or(self.end, |(start, _)| *start)
+    }
+
+    /// Bytes that the reader has not taken.
+    pub(super) fn waiting(&self) -> u64 {
+        self.end.saturating_sub(self.read)
+    }
+
+    pub(super) fn push(&mut self, piece: Piece) {
+        if self.read == self.end {
+            // The reader has caught up: memory is enough again.
+            self.spilling = false;
+        }
+        let start = self.end;
+        self.end += piece.bytes.len() as u64;
+        self.bytes += piece.bytes.len();
+        self.pieces.push_back((start, piece));
+        // What was taken and is not applied yet is kept for a destination that reconnects, as far as there is room.
+        while self.disk.is_none() && self.bytes > MEMORY && self.pop_before(self.read) {}
+        let patient = self.raw && self.began.elapsed() < SNAPSHOT_PATIENCE;
+        self.spilling |= self.bytes > MEMORY && !patient;
+    }
+
+    /// Whether what is in memory should go to disk now.
+    pub(super) fn wants_disk(&self) -> bool {
+        let patient = self.raw && self.began.elapsed() < SNAPSHOT_PATIENCE;
+        self.has_disk && !self.pieces.is_empty() && (self.spilling || self.bytes > MEMORY) && !patient
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes <= MEMORY
+    }
+
+    /// What is in memory, and where it belongs.
+    pub(super) fn to_spill(&self) -> (Origin, Vec<Piece>) {
+        let pieces = self.pieces.iter().map(|(_, piece)| piece.clone()).collect();
+        let position = self.memory_start();
+        let stream = (!self.raw).then(|| (self.replid.clone(), self.offset(position)));
+        (Origin { position, stream }, pieces)
+    }
+
+    pub(super) fn moved_to_disk(&mut self) {
+        self.spilling = true;
+        self.pieces.clear();
+        self.bytes = 0;
+    }
+
+    /// From which position on something is still needed, when the destination may ask for what is behind `offset`.
+    pub(super) fn keep_from(&self, offset: u64) -> u64 {
+        if self.raw { self.read } else { self.position(offset).min(self.read) }
+    }
+
+    /// Drops what is in memory before a position, unless files hold what comes before it.
+    pub(super) fn drop_before(&mut self, position: u64) {
+        while self.disk.is_none() && self.pop_before(position) {}
+    }
+
+    fn pop_before(&mut self, position: u64) -> bool {
+        let Some((start, piece)) = self.pieces.front() else { return false };
+        let length = piece.bytes.len();
+        if start + length as u64 > position {
+            return false;
+        }
+        self.bytes -= length;
+        self.pieces.pop_front();
+        true
+    }
+
+    /// Forgets what is behind an offset: `None` when it was taken or is not held, else its position if files hold some.
+    pub(super) fn cut_back(&mut self, offset: u64) -> Option<Option<u64>> {
+        let position = self.position(offset);
+        if self.read > position || position < self.start() {
+            return None;
+        }
+        while let Some((start, mut piece)) = self.pieces.pop_back() {
+            self.bytes -= piece.bytes.len();
+            if start < position {
+                piece.bytes.truncate(usize::try_from(position - start).unwrap_or(usize::MAX));
+                self.bytes += piece.bytes.len();
+                self.pieces.push_back((start, piece));
+                break;
+            }
+        }
+        self.end = position;
+        self.cuts += 1;
+        match self.disk {
+            Some((start, end)) if end > position => {
+                self.disk = Some((start, position));
+                Some(Some(position))
+            }
+            _ => Some(None),
+        }
+    }
+
+    /// The bytes in memory at the reader's position.
+    pub(super) fn take(&mut self) -> Option<Piece> {
+        let at = self.pieces.partition_point(|(start, piece)| start + piece.bytes.len() as u64 <= self.read);
+        let (start, piece) = self.pieces.get(at)?;
+        let skip = usize::try_from(self.read.checked_sub(*start)?).ok()?;
+        let piece = Piece { bytes: piece.bytes.slice(skip..), ..piece.clone() };
+        self.read += piece.bytes.len() as u64;
+        if self.raw {
+            self.drop_before(self.read);
+        }
+        Some(piece)
+    }
+
+    /// Whether the reader is to go on in the files.
+    pub(super) fn reads_disk(&self) -> bool {
+        self.disk.is_some_and(|(_, end)| self.read < end)
+    }
+
+    /// Moves the reader to an offset; false when what follows it is not held.
+    pub(super) fn seek(&mut self, offset: u64) -> bool {
+        let position = self.position(offset);
+        let held = !self.raw && (self.start()..=self.end).contains(&position);
+        if held {
+            self.read = position;
+        }
+        held
+    }
+
+    /// Begins anew, behind a place: nothing that is held belongs to it, except what `disk` says.
+    pub(super) fn begin(&mut self, replid: &str, offset: u64, disk: Option<(u64, u64)>) {
+        let over = self.over.take();
+        let epoch = self.epoch + 1;
+        *self = Self { epoch, over, replid: replid.into(), raw: false, ..Self::new(self.has_disk) };
+        self.read = offset;
+        self.end = disk.map_or(offset, |(_, end)| end);
+        self.disk = disk;
+        self.spilling = disk.is_some();
+    }
+
+    /// The stream of this history begins behind `offset`, `unread` bytes before the reader's position.
+    pub(super) fn stream(&mut self, replid: &str, offset: u64, unread: u64) {
+        self.origin = offset.wrapping_add(unread).wrapping_sub(self.read).cast_signed();
+        self.replid = replid.into();
+        self.raw = false;
+    }
+}
