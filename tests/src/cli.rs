@@ -173,6 +173,15 @@ impl Sync {
         })
     }
 
+    /// Waits until the source is retrying for a reason of this kind, which the event log tells too. Gives the error.
+    pub fn until_retrying(&mut self, kind: &str) -> Value {
+        let source = self.until(kind, |source| source["phase"] == "retrying" && source["error"]["kind"] == kind);
+        // The line may be on its way through the pipe.
+        eventually("an event", || self.events().iter().any(|line| line.contains(error_text(&source))).then_some(()));
+        told(&source["error"], &self.events());
+        source["error"].clone()
+    }
+
     /// Waits until the source shows an error of this kind.
     pub fn until_error(&mut self, kind: &str) -> Value {
         self.until(kind, |source| source["error"]["kind"] == kind)
@@ -269,6 +278,20 @@ impl Ended {
         serde_json::from_str::<Value>(line).expect("JSON")["sources"][0].clone()
     }
 
+    /// A stop that needs a person: exit code 3; the last report names the kind, a sentence and a hint; the event log
+    /// says it too. Gives the error.
+    ///
+    /// # Panics
+    /// When any of that is not so.
+    pub fn stopped_with(&self, kind: &str) -> Value {
+        assert_eq!(self.code, Some(3), "{}", self.output());
+        let last = self.last();
+        assert_eq!(last["error"]["kind"], kind, "{}", self.output());
+        assert_eq!(last["status"], "stopped");
+        told(&last["error"], &self.events());
+        last["error"].clone()
+    }
+
     /// The lines of the event log.
     #[must_use]
     pub fn events(&self) -> Vec<String> {
@@ -279,6 +302,19 @@ impl Ended {
     #[must_use]
     pub fn output(&self) -> String {
         format!("{}\n{}", self.reports.join("\n"), self.errors)
+    }
+}
+
+fn error_text(source: &Value) -> &str {
+    source["error"]["message"].as_str().unwrap_or_default()
+}
+
+/// An error has a sentence and a hint, and the event log tells both.
+fn told(error: &Value, events: &[String]) {
+    for part in ["message", "hint"] {
+        let text = error[part].as_str().unwrap_or_default();
+        assert!(text.len() > 10, "{part} of {error}");
+        assert!(events.iter().any(|line| line.contains(text)), "no event says {text:?}: {events:#?}");
     }
 }
 

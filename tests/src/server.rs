@@ -210,12 +210,18 @@ impl Server {
         signal(self.child.id(), "CONT");
     }
 
+    /// Starts it again with further lines of configuration, and does not wait until it answers.
+    pub fn start_again_with(&mut self, config: &[&str]) {
+        self.config.extend(config.iter().map(|&line| line.to_owned()));
+        self.child = spawn(self.version, self.port, &self.folder, &self.config);
+    }
+
     /// Starts it again on the same port and folder, after [`Self::kill`].
     ///
     /// # Panics
     /// When it does not answer.
     pub fn start_again(&mut self) {
-        self.child = spawn(self.version, self.port, &self.folder, &self.config);
+        self.start_again_with(&[]);
         assert!(self.comes_up(), "the server does not start again");
     }
 }
