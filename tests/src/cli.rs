@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::server::Server;
+use crate::server::{self, Server};
 use crate::{DEADLINE, eventually};
 
 /// Where the binary is: beside the tests, where `cargo build` puts it, or where `TRIBUTARY_BIN` says.
@@ -63,8 +63,18 @@ impl Sync {
     /// When it cannot be started.
     #[must_use]
     pub fn start(source: &str, destination: &str, extra: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::from_all(&[source.to_owned()], destination, extra, environment)
+    }
+
+    /// Starts it from several sources.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn from_all(sources: &[String], destination: &str, extra: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(program())
-            .args(["sync", "--source", source, "--destination", destination, "--json"])
+            .args(["sync", "--destination", destination, "--json"])
+            .args(sources.iter().flat_map(|source| ["--source", source]))
             .args(extra)
             .envs(environment.iter().copied())
             .env("TRIBUTARY_LOG", "debug")
@@ -103,18 +113,51 @@ impl Sync {
     /// # Panics
     /// When it does not, or the process ends before.
     pub fn until(&mut self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+        self.until_report(what, |report| condition(&report["sources"][0]))["sources"][0].clone()
+    }
+
+    /// Waits until a report meets `condition`, and gives it.
+    ///
+    /// # Panics
+    /// When it does not, or the process ends before.
+    pub fn until_report(&mut self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
         let started = Instant::now();
         loop {
             let ended = self.child.try_wait().expect("the process's state");
             let report = self.report();
-            if let Some(source) = report.as_ref().map(|r| &r["sources"][0]).filter(|s| condition(s)) {
-                return source.clone();
+            if let Some(report) = report.as_ref().filter(|report| condition(report)) {
+                return report.clone();
             }
             let state = || format!("{report:?}\n{}", self.errors.lock().expect("errors"));
             assert!(ended.is_none(), "{what}: ended with {ended:?}: {}", state());
             assert!(started.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}: {}", state());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// The lines of the event log so far.
+    ///
+    /// # Panics
+    /// When a reader has panicked.
+    #[must_use]
+    pub fn events(&self) -> Vec<String> {
+        events(&self.errors.lock().expect("errors"))
+    }
+
+    /// Nothing has ended it.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn still_runs(&mut self) {
+        let ended = self.child.try_wait().expect("the process's state");
+        assert!(ended.is_none(), "{ended:?}: {:?}\n{}", self.report(), self.errors.lock().expect("errors"));
+    }
+
+    /// Waits until every source is Synced.
+    pub fn until_all_synced(&mut self) -> Value {
+        self.until_report("all synced", |report| {
+            report["sources"].as_array().is_some_and(|all| all.iter().all(|source| source["phase"] == "synced"))
+        })
     }
 
     /// Waits until the source is Synced.
@@ -130,20 +173,36 @@ impl Sync {
         })
     }
 
+    /// Waits until the source is retrying for a reason of this kind, which the event log tells too. Gives the error.
+    pub fn until_retrying(&mut self, kind: &str) -> Value {
+        let source = self.until(kind, |source| source["phase"] == "retrying" && source["error"]["kind"] == kind);
+        // The line may be on its way through the pipe.
+        eventually("an event", || self.events().iter().any(|line| line.contains(error_text(&source))).then_some(()));
+        told(&source["error"], &self.events());
+        source["error"].clone()
+    }
+
     /// Waits until the source shows an error of this kind.
     pub fn until_error(&mut self, kind: &str) -> Value {
         self.until(kind, |source| source["error"]["kind"] == kind)
     }
 
     /// The most memory it has held, in MiB (VmHWM).
-    ///
-    /// # Panics
-    /// When the process is gone.
     #[must_use]
     pub fn peak_mib(&self) -> u64 {
+        self.memory_mib("VmHWM:")
+    }
+
+    /// The memory it holds now, in MiB (VmRSS).
+    #[must_use]
+    pub fn rss_mib(&self) -> u64 {
+        self.memory_mib("VmRSS:")
+    }
+
+    fn memory_mib(&self, field: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).expect("the process's status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("the field");
         let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number of kB");
         kib.div_ceil(1024)
     }
@@ -172,12 +231,15 @@ impl Sync {
     }
 
     /// Sends a signal by name, such as INT.
-    ///
-    /// # Panics
-    /// When it cannot be sent.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
-        assert!(status.expect("kill").success(), "kill -{name}");
+        server::signal(self.child.id(), name);
+    }
+
+    /// Kills it at once, as a crash would, and waits for its end.
+    #[must_use]
+    pub fn kill(self) -> Ended {
+        self.signal("KILL");
+        self.ended()
     }
 
     /// Interrupts it as Ctrl+C does and waits for its end.
@@ -216,11 +278,50 @@ impl Ended {
         serde_json::from_str::<Value>(line).expect("JSON")["sources"][0].clone()
     }
 
+    /// A stop that needs a person: exit code 3; the last report names the kind, a sentence and a hint; the event log
+    /// says it too. Gives the error.
+    ///
+    /// # Panics
+    /// When any of that is not so.
+    pub fn stopped_with(&self, kind: &str) -> Value {
+        assert_eq!(self.code, Some(3), "{}", self.output());
+        let last = self.last();
+        assert_eq!(last["error"]["kind"], kind, "{}", self.output());
+        assert_eq!(last["status"], "stopped");
+        told(&last["error"], &self.events());
+        last["error"].clone()
+    }
+
+    /// The lines of the event log.
+    #[must_use]
+    pub fn events(&self) -> Vec<String> {
+        events(&self.errors)
+    }
+
     /// Everything it printed.
     #[must_use]
     pub fn output(&self) -> String {
         format!("{}\n{}", self.reports.join("\n"), self.errors)
     }
+}
+
+fn error_text(source: &Value) -> &str {
+    source["error"]["message"].as_str().unwrap_or_default()
+}
+
+/// An error has a sentence and a hint, and the event log tells both.
+fn told(error: &Value, events: &[String]) {
+    for part in ["message", "hint"] {
+        let text = error[part].as_str().unwrap_or_default();
+        assert!(text.len() > 10, "{part} of {error}");
+        assert!(events.iter().any(|line| line.contains(text)), "no event says {text:?}: {events:#?}");
+    }
+}
+
+/// Standard error without the lines of the debug log, which begin with their time.
+fn events(errors: &str) -> Vec<String> {
+    let is_log = |line: &str| line.get(..11).is_some_and(|time| time.starts_with("20") && time.ends_with('T'));
+    errors.lines().filter(|line| !is_log(line)).map(str::to_owned).collect()
 }
 
 impl Drop for Sync {

@@ -7,8 +7,10 @@
 
 pub mod cli;
 pub mod compare;
+pub mod exact;
 pub mod load;
 pub mod proxy;
+pub mod seed;
 pub mod server;
 
 use std::time::{Duration, Instant};

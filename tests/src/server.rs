@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -147,6 +147,29 @@ impl Server {
         redis::cmd(name).arg(arguments).query(&mut self.connect_db(db)).unwrap_or_else(|e| panic!("{command:?}: {e}"))
     }
 
+    /// The reply to one command in database 0, or the error.
+    ///
+    /// # Errors
+    /// What the server answers.
+    ///
+    /// # Panics
+    /// When the server does not take a connection.
+    pub fn try_run<T: FromRedisValue>(&self, command: &[&str]) -> redis::RedisResult<T> {
+        let (name, arguments) = command.split_first().expect("a command");
+        redis::cmd(name).arg(arguments).query(&mut self.connect())
+    }
+
+    /// Changes a setting while it runs.
+    pub fn set(&self, setting: &str, value: &str) {
+        self.run::<()>(&["CONFIG", "SET", setting, value]);
+    }
+
+    /// Its working folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// One field of INFO.
     ///
     /// # Panics
@@ -177,12 +200,28 @@ impl Server {
         self.child.wait().expect("the server's end");
     }
 
+    /// Stops it where it is, as a machine does that hangs: its connections stay open, and nothing is answered.
+    pub fn freeze(&self) {
+        signal(self.child.id(), "STOP");
+    }
+
+    /// Lets it go on after [`Self::freeze`].
+    pub fn thaw(&self) {
+        signal(self.child.id(), "CONT");
+    }
+
+    /// Starts it again with further lines of configuration, and does not wait until it answers.
+    pub fn start_again_with(&mut self, config: &[&str]) {
+        self.config.extend(config.iter().map(|&line| line.to_owned()));
+        self.child = spawn(self.version, self.port, &self.folder, &self.config);
+    }
+
     /// Starts it again on the same port and folder, after [`Self::kill`].
     ///
     /// # Panics
     /// When it does not answer.
     pub fn start_again(&mut self) {
-        self.child = spawn(self.version, self.port, &self.folder, &self.config);
+        self.start_again_with(&[]);
         assert!(self.comes_up(), "the server does not start again");
     }
 }
@@ -192,6 +231,15 @@ impl Drop for Server {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Sends a signal by name, such as INT.
+///
+/// # Panics
+/// When it cannot be sent.
+pub(crate) fn signal(process: u32, name: &str) {
+    let status = Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status();
+    assert!(status.expect("kill").success(), "kill -{name}");
 }
 
 /// A port of 127.0.0.1 on which nothing listens.

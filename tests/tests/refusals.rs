@@ -5,22 +5,11 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use tributary_tests::cli::{self, Ended, Sync};
+use tributary_tests::cli::{self, Sync};
 use tributary_tests::compare;
 use tributary_tests::eventually;
 use tributary_tests::load;
 use tributary_tests::server::{Server, Version, free_port};
-
-/// A stop that needs a person: exit code 3, and the last report names the kind, a sentence and a hint.
-fn stopped_with(ended: &Ended, kind: &str) {
-    assert_eq!(ended.code, Some(3), "{}", ended.output());
-    let last = ended.last();
-    assert_eq!(last["error"]["kind"], kind, "{}", ended.output());
-    assert_eq!(last["status"], "stopped");
-    for part in ["message", "hint"] {
-        assert!(last["error"][part].as_str().is_some_and(|text| text.len() > 10), "{part} of {last}");
-    }
-}
 
 #[test]
 fn a_wrong_password_of_the_source_stops_with_its_own_kind() {
@@ -28,7 +17,7 @@ fn a_wrong_password_of_the_source_stops_with_its_own_kind() {
     let destination = Server::start(Version::Redis70);
     let wrong = [("TRIBUTARY_SOURCE_PASSWORD", "wrong-one")];
     let ended = Sync::start(&source.url(), &destination.url(), &[], &wrong).ended();
-    stopped_with(&ended, "wrong_password");
+    ended.stopped_with("wrong_password");
     assert!(!ended.output().contains("wrong-one"), "{}", ended.output());
 }
 
@@ -38,7 +27,7 @@ fn a_wrong_password_of_the_destination_stops_with_its_own_kind() {
     let destination = Server::with(Version::Redis70, &["requirepass right-one"]);
     let wrong = [("TRIBUTARY_DESTINATION_PASSWORD", "wrong-one")];
     let ended = Sync::start(&source.url(), &destination.url(), &[], &wrong).ended();
-    stopped_with(&ended, "wrong_password");
+    ended.stopped_with("wrong_password");
     assert!(!ended.output().contains("wrong-one"), "{}", ended.output());
 }
 
@@ -79,7 +68,7 @@ fn web_server() -> u16 {
 fn something_that_is_not_redis_stops_with_its_own_kind() {
     let destination = Server::start(Version::Redis70);
     let ended = Sync::start(&format!("redis://127.0.0.1:{}", web_server()), &destination.url(), &[], &[]).ended();
-    stopped_with(&ended, "not_redis");
+    ended.stopped_with("not_redis");
 }
 
 #[test]
@@ -88,7 +77,7 @@ fn a_destination_out_of_memory_stops_with_its_own_kind() {
     let destination = Server::with(Version::Redis70, &["maxmemory 8mb", "maxmemory-policy noeviction"]);
     load::big_list(&source, "list", 12);
     let ended = Sync::between(&source, &destination, &[]).ended();
-    stopped_with(&ended, "destination_oom");
+    ended.stopped_with("destination_oom");
 }
 
 #[test]
@@ -98,7 +87,7 @@ fn a_destination_that_runs_out_of_memory_in_the_stream_stops_with_its_own_kind()
     let mut sync = Sync::between(&source, &destination, &[]);
     sync.until_synced();
     load::big_list(&source, "list", 12);
-    stopped_with(&sync.ended(), "destination_oom");
+    sync.ended().stopped_with("destination_oom");
 }
 
 #[test]
@@ -120,7 +109,7 @@ fn a_destination_that_holds_keys_is_refused_with_their_number_and_left_alone() {
     load::bulk(&destination, 1234);
     let before: u64 = [0, 3, 5].iter().map(|&db| destination.run_in::<u64>(db, &["DBSIZE"])).sum();
     let ended = Sync::between(&source, &destination, &[]).ended();
-    stopped_with(&ended, "destination_not_empty");
+    ended.stopped_with("destination_not_empty");
     let message = ended.last()["error"]["message"].as_str().unwrap().replace([',', '\u{2009}', '\u{202f}'], "");
     assert!(message.contains(&before.to_string()), "{before} keys: {message}");
     let after: u64 = [0, 3, 5].iter().map(|&db| destination.run_in::<u64>(db, &["DBSIZE"])).sum();
