@@ -66,13 +66,18 @@ mod tests {
 
     fn replica(id: &str, sources: &[&str], destination: &str) -> Definition {
         let at = |address: &str| StoredEndpoint::from(&Endpoint::parse(&format!("redis://{address}")).unwrap());
-        let source =
-            |address: &&str| StoredSource { id: (*address).into(), name: (*address).into(), endpoint: at(address) };
+        let source = |address: &&str| StoredSource {
+            id: (*address).into(),
+            name: (*address).into(),
+            endpoint: at(address),
+            stopped: false,
+        };
         Definition {
             id: id.into(),
             name: format!("name of {id}"),
             intent: Intent::Stopped,
             created_at: 0,
+            options: crate::dto::ReplicaOptions::default(),
             destination: at(destination),
             sources: sources.iter().map(source).collect(),
         }

@@ -1,9 +1,10 @@
 //! A replica as the console keeps it: where, not with which secret. An endpoint holds a *credential reference*; the
 //! secret itself is in the keyring.
 
+use tributary_engine as engine;
 use tributary_engine::{Endpoint, ReplicaSpec, Secret, SourceSpec};
 
-use crate::dto::{EndpointView, Intent, ReplicaDefinition, SourceDefinition};
+use crate::dto::{EndpointView, ExpiryChoice, Intent, ReplicaDefinition, ReplicaOptions, SourceDefinition};
 
 /// One replica as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Definition {
     pub intent: Intent,
     /// Unix milliseconds.
     pub created_at: u64,
+    /// How it is run.
+    pub options: ReplicaOptions,
     /// The database written to.
     pub destination: StoredEndpoint,
     /// The databases copied from.
@@ -31,6 +34,8 @@ pub struct StoredSource {
     pub name: String,
     /// Where it is.
     pub endpoint: StoredEndpoint,
+    /// Whether the user has stopped it while the others go on.
+    pub stopped: bool,
 }
 
 /// One endpoint as it is kept.
@@ -119,14 +124,19 @@ impl Definition {
     /// As a window may see it.
     #[must_use]
     pub fn view(&self) -> ReplicaDefinition {
-        let source =
-            |s: &StoredSource| SourceDefinition { id: s.id.clone(), name: s.name.clone(), endpoint: s.endpoint.view() };
+        let source = |s: &StoredSource| SourceDefinition {
+            id: s.id.clone(),
+            name: s.name.clone(),
+            endpoint: s.endpoint.view(),
+            stopped: s.stopped,
+        };
         ReplicaDefinition {
             id: self.id.clone(),
             name: self.name.clone(),
             destination: self.destination.view(),
             sources: self.sources.iter().map(source).collect(),
             intent: self.intent,
+            options: self.options.clone(),
             demo: self.id == crate::demo::ID,
             created_at: self.created_at,
         }
@@ -151,9 +161,22 @@ impl Definition {
         for (index, source) in self.sources.iter().enumerate() {
             let secret = password(&source.endpoint, &format!("sources[{index}]"))?;
             let endpoint = source.endpoint.with_password(secret);
-            sources.push(SourceSpec { id: source.id.clone(), name: source.name.clone(), endpoint, stopped: false });
+            sources.push(SourceSpec {
+                id: source.id.clone(),
+                name: source.name.clone(),
+                endpoint,
+                stopped: source.stopped,
+            });
         }
-        let options = tributary_engine::ReplicaOptions::default();
+        let options = engine::ReplicaOptions {
+            expiry: match self.options.expiry {
+                ExpiryChoice::FollowSource => engine::ExpiryPolicy::FollowSource,
+                ExpiryChoice::Exact => engine::ExpiryPolicy::Exact,
+            },
+            ask_before_resync: self.options.ask_before_resync,
+            paused: self.intent == Intent::Paused,
+            ..engine::ReplicaOptions::default()
+        };
         Ok(ReplicaSpec { id: self.id.clone(), name: self.name.clone(), destination, sources, options })
     }
 }

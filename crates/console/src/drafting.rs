@@ -78,7 +78,8 @@ pub(crate) fn check(
     }
     let intent = previous.map_or(Intent::Stopped, |definition| definition.intent);
     let created_at = previous.map_or_else(now_ms, |definition| definition.created_at);
-    let definition = Definition { id, name, intent, created_at, destination, sources };
+    let options = draft.options.clone();
+    let definition = Definition { id, name, intent, created_at, options, destination, sources };
     definition.spec(|_, _| Ok::<_, ConsoleError>(None))?.validate()?;
     Ok(Drafted { definition, secrets })
 }
@@ -95,7 +96,7 @@ fn check_source(
     let name = check_name(&draft.name, &format!("{field}.name"), "Give the source a name.")?;
     let kept = known.and_then(|source| source.endpoint.credential.as_ref());
     let endpoint = check_endpoint(&draft.endpoint, field, kept, format!("{replica}/{id}"), secrets)?;
-    Ok(StoredSource { id, name, endpoint })
+    Ok(StoredSource { id, name, endpoint, stopped: known.is_some_and(|source| source.stopped) })
 }
 
 fn check_endpoint(
@@ -219,6 +220,7 @@ mod tests {
             name: " sessions ".into(),
             destination: endpoint_draft("d"),
             sources: vec![source("a", "s1"), source("b", "s2")],
+            options: crate::dto::ReplicaOptions::default(),
         }
     }
 

@@ -47,6 +47,9 @@ pub enum ConsoleError {
     /// It runs.
     #[error("{0}")]
     AlreadyRunning(String),
+    /// It does not run.
+    #[error("{0}")]
+    NotRunning(String),
     /// The console's own file.
     #[error("Tributary's own data could not be read or written: {0}.")]
     Store(#[from] StoreError),
@@ -76,6 +79,7 @@ impl ConsoleError {
             Self::Credential { .. } => "invalid",
             Self::ConfirmationNeeded(_) => "confirmation_needed",
             Self::AlreadyRunning(_) => "already_running",
+            Self::NotRunning(_) => "not_running",
             Self::Store(_) => "storage",
             Self::Engine(failure) => failure.kind.code(),
             Self::Demo(_) => "demo_unavailable",
@@ -92,7 +96,11 @@ impl ConsoleError {
             Self::Engine(failure) => Some(failure.hint.clone()),
             Self::Demo(error) => Some(error.hint().to_owned()),
             Self::Internal(_) => Some("Please report it with what you did before.".into()),
-            Self::Invalid { .. } | Self::NotFound | Self::ConfirmationNeeded(_) | Self::AlreadyRunning(_) => None,
+            Self::Invalid { .. }
+            | Self::NotFound
+            | Self::ConfirmationNeeded(_)
+            | Self::AlreadyRunning(_)
+            | Self::NotRunning(_) => None,
         }
     }
 

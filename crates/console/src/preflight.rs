@@ -153,7 +153,8 @@ fn summarize(
     let keys = survey.as_ref().map_or(0, |survey| survey.keys);
     let functions = survey.as_ref().map_or(0, |survey| survey.functions);
     let resumable = plan == Plan::Start && survey.as_ref().is_some_and(|survey| survey.resumable);
-    let deletes = !resumable && (keys > 0 || functions > 0);
+    let joins = joins(spec, survey.as_ref().filter(|_| plan == Plan::Start));
+    let deletes = !resumable && joins.is_empty() && (keys > 0 || functions > 0);
     // What this replica put there itself, with a confirmation, it may replace at a start without another.
     let confirmed = plan == Plan::Start && survey.as_ref().is_some_and(|survey| survey.ours);
     let used_memory = survey.as_ref().map_or(0, |survey| survey.server.used_memory);
@@ -167,11 +168,19 @@ fn summarize(
         functions,
         needs_typing: deletes && !confirmed,
         resumable,
-        sentence: sentence(spec, survey.as_ref(), resumable),
+        sentence: sentence(spec, survey.as_ref(), resumable, &joins),
+        joins,
         sources: spec.sources.iter().zip(answers).map(|(source, answer)| reviewed(source, answer)).collect(),
         warnings: warnings(spec, answers),
         refusal,
     }
+}
+
+/// The names of the sources that would be loaded beside the others.
+fn joins(spec: &ReplicaSpec, survey: Option<&Survey>) -> Vec<String> {
+    let Some(survey) = survey.filter(|survey| survey.joinable) else { return Vec::new() };
+    let new = |source: &&engine::SourceSpec| survey.new_sources.contains(&source.id);
+    spec.sources.iter().filter(new).map(|source| source.name.clone()).collect()
 }
 
 fn reviewed(source: &engine::SourceSpec, answer: &Result<Examination, Failure>) -> ReviewedSource {
@@ -216,7 +225,7 @@ fn warnings(spec: &ReplicaSpec, answers: &[Result<Examination, Failure>]) -> Vec
     warnings
 }
 
-fn sentence(spec: &ReplicaSpec, survey: Option<&Survey>, resumable: bool) -> String {
+fn sentence(spec: &ReplicaSpec, survey: Option<&Survey>, resumable: bool, joins: &[String]) -> String {
     let address = spec.destination.address();
     let loads = match spec.sources.len() {
         1 => "loads 1 source".to_owned(),
@@ -225,6 +234,13 @@ fn sentence(spec: &ReplicaSpec, survey: Option<&Survey>, resumable: bool) -> Str
     let Some(survey) = survey else { return format!("What {address} holds is not known.") };
     if resumable {
         return format!("{address} holds the checkpoint of this replica: it goes on from there and deletes nothing.");
+    }
+    if !joins.is_empty() {
+        let names = joins.iter().map(|name| format!("“{name}”")).collect::<Vec<_>>().join(", ");
+        return format!(
+            "{address} goes on with what it has; {names} is loaded beside it. Nothing is deleted, unless that load is broken \
+             off: then all sources are loaded again."
+        );
     }
     let mut deleted = String::new();
     if survey.keys > 0 {

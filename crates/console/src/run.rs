@@ -96,10 +96,12 @@ impl Run {
         }
     }
 
-    /// Whether the engine works on it and no source needs the user.
+    /// Whether the engine works on it and no source failed for a reason that needs the user.
     pub fn is_healthy(&self) -> bool {
         let status = self.status.borrow();
-        self.is_running() && !status.sources.iter().any(|source| source.status == engine::Status::Stopped)
+        let fails =
+            |source: &engine::SourceStatus| source.failure.is_some() && source.status == engine::Status::Stopped;
+        self.is_working() && !status.sources.iter().any(fails)
     }
 
     /// Whether the engine works on any of its sources.
@@ -117,6 +119,29 @@ impl Run {
     pub fn end(&mut self) -> Option<Ending> {
         self.asks.0.abort();
         Some(Ending { handle: self.handle.take()?, records: self.records.take() })
+    }
+
+    /// Pauses all sources, or goes on with them; false when the engine does not work on any.
+    pub fn pause(&self, paused: bool) -> bool {
+        let Some(handle) = self.handle.as_ref().filter(|_| self.is_working()) else { return false };
+        if paused {
+            handle.pause(None)
+        } else {
+            handle.resume(None)
+        }
+        true
+    }
+
+    /// Stops one source.
+    pub fn stop_source(&self, id: &str) {
+        if let Some(handle) = &self.handle {
+            handle.stop_source(id);
+        }
+    }
+
+    /// Goes on with one source; false when the engine cannot.
+    pub fn start_source(&self, id: &str) -> bool {
+        self.handle.as_ref().is_some_and(|handle| handle.start_source(id))
     }
 
     /// How it is doing now.
@@ -176,7 +201,7 @@ impl Run {
             let down = source.status == engine::Status::Stopped;
             if down
                 && !*told
-                && let Some(failure) = source.failure.clone().or_else(|| status.failure.clone())
+                && let Some(failure) = source.failure.clone()
             {
                 stopped.push(Stopped { source: source.name.clone(), failure });
             }

@@ -4,7 +4,8 @@ use tributary_engine as engine;
 
 use crate::definition::Definition;
 use crate::dto::{
-    FailureAction, FailureView, Intent, Phase, ReplicaLive, Retry, ServerFacts, Severity, SourceLive, Status,
+    ExpiryHandling, FailureAction, FailureView, Intent, Phase, ReplicaLive, Retry, ServerFacts, Severity, SourceLive,
+    Status,
 };
 use crate::meter::{Counters, Rates};
 use crate::time::{ms, unix_ms};
@@ -28,6 +29,14 @@ fn phase(phase: engine::Phase) -> Phase {
         engine::Phase::Retrying => Phase::Retrying,
         engine::Phase::Paused => Phase::Paused,
         engine::Phase::Stopped => Phase::Stopped,
+    }
+}
+
+fn expiry(expiry: engine::Expiry) -> ExpiryHandling {
+    match expiry {
+        engine::Expiry::Exact => ExpiryHandling::Exact,
+        engine::Expiry::ImportMode => ExpiryHandling::ImportMode,
+        engine::Expiry::HeldBack => ExpiryHandling::HeldBack,
     }
 }
 
@@ -81,6 +90,9 @@ pub(crate) fn source(source: &engine::SourceStatus, rates: Rates) -> SourceLive 
         applied: source.applied,
         durable: source.durable,
         commands: source.commands,
+        spool_bytes: source.spool_bytes,
+        spool_disk_bytes: source.spool_disk_bytes,
+        clock_skew_ms: source.clock_skew_ms,
         retry: source.retry.map(|retry| Retry { attempt: retry.attempt, next_at: unix_ms(retry.at) }),
         failure: source.failure.as_ref().map(failure),
     }
@@ -124,6 +136,8 @@ pub(crate) fn replica(
         bytes_per_sec: sources.iter().filter_map(|source| source.bytes_per_sec).reduce(|a, b| a + b),
         failure: status.failure.as_ref().map(failure),
         server,
+        expiry: status.expiry.map(expiry),
+        foreign_writes: 0,
         sources,
         lag_spark,
     }
@@ -152,6 +166,9 @@ pub(crate) fn at_rest(definition: &Definition) -> ReplicaLive {
         applied: 0,
         durable: None,
         commands: 0,
+        spool_bytes: 0,
+        spool_disk_bytes: 0,
+        clock_skew_ms: None,
         retry: None,
         failure: None,
     };
@@ -170,6 +187,8 @@ pub(crate) fn at_rest(definition: &Definition) -> ReplicaLive {
         bytes_per_sec: None,
         failure: None,
         server: None,
+        expiry: None,
+        foreign_writes: 0,
         sources: definition.sources.iter().map(source).collect(),
         lag_spark: Vec::new(),
     }

@@ -89,13 +89,20 @@ async fn functions(control: &mut Control) -> u64 {
 
 /// The marks of this replica by the key that holds them.
 async fn marks(control: &mut Control, endpoint: &Endpoint, replica: &str) -> Result<HashMap<String, Mark>, Failure> {
+    marks_like(control, endpoint, &format!("{}*", escape_glob(&checkpoint::replica_prefix(replica)))).await
+}
+
+async fn marks_like(
+    control: &mut Control,
+    endpoint: &Endpoint,
+    pattern: &str,
+) -> Result<HashMap<String, Mark>, Failure> {
     select_home(control, endpoint).await?;
-    let pattern = format!("{}*", escape_glob(&checkpoint::replica_prefix(replica)));
     let mut found = HashMap::new();
     let mut cursor = "0".to_owned();
     loop {
         let (next, keys): (String, Vec<String>) =
-            control.query(&["SCAN", &cursor, "MATCH", &pattern, "COUNT", "10000"]).await?;
+            control.query(&["SCAN", &cursor, "MATCH", pattern, "COUNT", "10000"]).await?;
         for key in keys {
             let value: Option<String> = control.query(&["GET", &key]).await?;
             if let Some(mark) = value.as_deref().and_then(Mark::decode) {
@@ -107,6 +114,17 @@ async fn marks(control: &mut Control, endpoint: &Endpoint, replica: &str) -> Res
         }
         cursor = next;
     }
+}
+
+/// The histories that feed a server through Tributary, by the checkpoints that it holds.
+pub(crate) async fn feeders(endpoint: &Endpoint) -> Result<Vec<String>, Failure> {
+    let mut control = Control::open(endpoint).await?;
+    let found = marks_like(&mut control, endpoint, "tributary:checkpoint:*").await?;
+    let replid = |mark: Mark| match mark.progress {
+        Progress::At(place) | Progress::Failed(place, _) => Some(place.replid),
+        Progress::Loading => None,
+    };
+    Ok(found.into_values().filter_map(replid).collect())
 }
 
 async fn select_home(control: &mut Control, endpoint: &Endpoint) -> Result<(), Failure> {

@@ -10,6 +10,8 @@ struct Identity {
     run_id: String,
     /// Of the replication history, shared by a primary and its replicas.
     replid: String,
+    /// The history that it followed before.
+    earlier: String,
 }
 
 /// Refuses a load that would destroy its own source.
@@ -21,8 +23,29 @@ pub(crate) async fn check(spec: &ReplicaSpec) -> Result<(), Failure> {
     for source in &spec.sources {
         let found = identity(&source.endpoint).await?;
         judge(&spec.destination, &destination, &source.endpoint, &found)?;
+        // A source that does not let itself be searched is not suspected.
+        let feeders = crate::destination::feeders(&source.endpoint).await.unwrap_or_default();
+        if feeders.iter().any(|replid| destination.has_history(replid)) {
+            return Err(fed_by_destination(&source.endpoint, &spec.destination));
+        }
     }
     Ok(())
+}
+
+/// A source that is itself fed, by Tributary, from the destination.
+pub(crate) fn fed_by_destination(source: &Endpoint, destination: &Endpoint) -> Failure {
+    let name = source.authority();
+    let message = format!(
+        "{name} is itself fed by {}: another replica goes the other way. If it is no longer wanted, finish or delete it.",
+        destination.authority()
+    );
+    Failure::new(ErrorKind::Cycle, &name, message)
+}
+
+impl Identity {
+    fn has_history(&self, replid: &str) -> bool {
+        !replid.is_empty() && (self.replid == replid || self.earlier == replid)
+    }
 }
 
 /// The same for one source, which may have changed its role since.
@@ -44,7 +67,11 @@ async fn identity(endpoint: &Endpoint) -> Result<Identity, Failure> {
     let text = |info: &Info, field: &str| info.get(field).unwrap_or_default().to_owned();
     let server = control.info(Some("server")).await?;
     let replication = control.info(Some("replication")).await?;
-    Ok(Identity { run_id: text(&server, "run_id"), replid: text(&replication, "master_replid") })
+    Ok(Identity {
+        run_id: text(&server, "run_id"),
+        replid: text(&replication, "master_replid"),
+        earlier: text(&replication, "master_replid2"),
+    })
 }
 
 fn judge(destination: &Endpoint, there: &Identity, source: &Endpoint, here: &Identity) -> Result<(), Failure> {
@@ -73,7 +100,11 @@ mod tests {
     #[test]
     fn one_server_under_two_names_and_a_native_replica_are_refused() {
         let at = |url: &str| Endpoint::parse(url).unwrap();
-        let id = |run_id: &str, replid: &str| Identity { run_id: run_id.into(), replid: replid.into() };
+        let id = |run_id: &str, replid: &str| Identity {
+            run_id: run_id.into(),
+            replid: replid.into(),
+            earlier: String::new(),
+        };
         let kind = |a: &str, ia: &Identity, b: &str, ib: &Identity| {
             judge(&at(a), ia, &at(b), ib).map_err(|failure| failure.kind)
         };

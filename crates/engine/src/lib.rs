@@ -38,7 +38,7 @@ pub use destination::{Survey, survey};
 pub use endpoint::{DEFAULT_PORT, Endpoint, EndpointError};
 pub use event::{EngineEvent, Severity};
 pub use examine::{Examination, Finding, Product, examine};
-pub use expiry::ExpiryPolicy;
+pub use expiry::{Expiry, ExpiryPolicy};
 pub use failure::{Action, ErrorKind, Failure};
 pub use finish::{Finished, finish, forget_sources};
 pub use handle::{ReplicaHandle, StartMode, start};

@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use tokio::sync::Notify;
 
+use crate::expiry::Expiry;
 use crate::lag::LagMeter;
 use crate::{Failure, Phase, Retry};
 
@@ -54,6 +55,8 @@ pub(crate) struct LinkState {
     /// When the stream began to be applied, or to be received again.
     pub streaming_since: Option<Instant>,
     pub paused: bool,
+    /// How expiries are carried, once the destination was reached.
+    pub expiry: Option<Expiry>,
     /// It ended, for this reason if it was not the user's will.
     pub stopped: Option<Option<Failure>>,
 }
@@ -81,6 +84,7 @@ impl Default for LinkState {
             troubles: [None, None],
             streaming_since: None,
             paused: false,
+            expiry: None,
             stopped: None,
         }
     }

@@ -36,6 +36,7 @@ impl Reporter {
             status: worst.map_or(Status::Stopped, |source| source.status),
             phase: worst.map_or(Phase::Stopped, |source| source.phase),
             failure: worst.and_then(|source| source.failure.clone()),
+            expiry: self.sources.iter().find_map(|(_, meters)| meters.state().expiry),
             sources,
         }
     }

@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use crate::Failure;
+use crate::{Expiry, Failure};
 
 /// What the user reads first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,6 +137,8 @@ pub struct ReplicaStatus {
     pub phase: Phase,
     /// Why the replica as a whole is down: the destination's failure, or else the worst source's.
     pub failure: Option<Failure>,
+    /// How expiries are carried to the destination, once it was reached.
+    pub expiry: Option<Expiry>,
     /// One entry for each source, in the order of the definition.
     pub sources: Vec<SourceStatus>,
 }

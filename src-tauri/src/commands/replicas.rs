@@ -4,7 +4,7 @@ use tauri::State;
 use tauri::ipc::Channel;
 use tributary_console::Console;
 use tributary_console::dto::{
-    CheckLine, ConnectionReport, EndpointDraft, EndpointRole, ReplicaDefinition, ReplicaDraft, Review,
+    CheckLine, ConnectionReport, EndpointDraft, EndpointRole, ReplicaCheckLine, ReplicaDefinition, ReplicaDraft, Review,
 };
 
 use super::{Answer, console};
@@ -47,6 +47,16 @@ pub(crate) async fn review(app: State<'_, App>, id: String) -> Answer<Review> {
 }
 
 #[tauri::command]
+pub(crate) async fn check_replica(app: State<'_, App>, id: String, channel: Channel<ReplicaCheckLine>) -> Answer<()> {
+    let tell = move |line| {
+        if let Err(error) = channel.send(line) {
+            tracing::debug!(%error, "nobody waits for this check any more");
+        }
+    };
+    Ok(console(&app)?.preflight(&id, tell).await?)
+}
+
+#[tauri::command]
 pub(crate) async fn create_replica(app: State<'_, App>, draft: ReplicaDraft) -> Answer<ReplicaDefinition> {
     Ok(console(&app)?.create(draft).await?)
 }
@@ -57,6 +67,6 @@ pub(crate) async fn update_replica(app: State<'_, App>, id: String, draft: Repli
 }
 
 #[tauri::command]
-pub(crate) async fn delete_replica(app: State<'_, App>, id: String) -> Answer<()> {
+pub(crate) async fn delete_replica(app: State<'_, App>, id: String) -> Answer<Option<String>> {
     Ok(console(&app)?.delete(&id).await?)
 }

@@ -22,6 +22,31 @@ pub(crate) async fn restart_replica(app: State<'_, App>, id: String, confirm_nam
 }
 
 #[tauri::command]
+pub(crate) async fn pause_replica(app: State<'_, App>, id: String) -> Answer<()> {
+    Ok(console(&app)?.pause(&id).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn resume_replica(app: State<'_, App>, id: String) -> Answer<()> {
+    Ok(console(&app)?.resume(&id).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn stop_source(app: State<'_, App>, id: String, source_id: String) -> Answer<()> {
+    Ok(console(&app)?.stop_source(&id, &source_id).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn start_source(app: State<'_, App>, id: String, source_id: String) -> Answer<()> {
+    Ok(console(&app)?.start_source(&id, &source_id).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn skip_failed(app: State<'_, App>, id: String) -> Answer<()> {
+    Ok(console(&app)?.skip_failed(&id).await?)
+}
+
+#[tauri::command]
 pub(crate) async fn resume_all(app: State<'_, App>, accept: bool) -> Answer<()> {
     Ok(console(&app)?.resume_all(accept).await?)
 }

@@ -7,7 +7,7 @@ use tributary_engine::StartMode;
 use super::Console;
 use crate::definition::{Definition, StoredEndpoint, StoredSource};
 use crate::demo::{Demo, ID};
-use crate::dto::{Intent, ReplicaDefinition};
+use crate::dto::{Intent, ReplicaDefinition, ReplicaOptions};
 use crate::error::ConsoleError;
 use crate::time::now_ms;
 
@@ -30,12 +30,14 @@ impl Console {
             id: source.id.clone(),
             name: source.name.clone(),
             endpoint: StoredEndpoint::from(&source.endpoint),
+            stopped: false,
         };
         let definition = Definition {
             id: spec.id.clone(),
             name: spec.name.clone(),
             intent: Intent::Running,
             created_at: now_ms(),
+            options: ReplicaOptions::default(),
             destination: StoredEndpoint::from(&spec.destination),
             sources: spec.sources.iter().map(source).collect(),
         };

@@ -6,9 +6,10 @@ mod demo;
 mod pulse;
 mod replicas;
 mod running;
+mod sources;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{broadcast, watch};
@@ -42,6 +43,8 @@ pub struct Alert {
 
 /// The console. It must be opened inside a tokio runtime, and runs replicas there.
 pub struct Console {
+    /// Where the spools go.
+    spool: PathBuf,
     store: Arc<Store>,
     vault: Arc<Vault>,
     // Std mutexes: held for a map lookup, never across an await.
@@ -64,14 +67,16 @@ impl Console {
     /// When the data cannot be opened.
     pub async fn open(folder: &Path, keyring: Box<dyn Keyring>) -> Result<Arc<Self>, ConsoleError> {
         let folder = folder.to_owned();
+        let spool = folder.join("spool");
         let (store, definitions) = blocking(move || {
             let store = Store::open(&folder)?;
             let definitions = store.definitions()?;
             Ok::<_, ConsoleError>((store, definitions))
         })
         .await?;
-        let ran = definitions.iter().filter(|d| d.intent == Intent::Running).map(|d| d.id.clone()).collect();
+        let ran = definitions.iter().filter(|d| d.intent != Intent::Stopped).map(|d| d.id.clone()).collect();
         let console = Arc::new(Self {
+            spool,
             store: Arc::new(store),
             vault: Arc::new(Vault::new(keyring)),
             definitions: Mutex::new(definitions),

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use tributary_engine::StartMode;
+
 use super::{Console, blocking, lock};
 use crate::credentials::Vault;
-use crate::definition::{Credential, Definition};
+use crate::definition::{Credential, Definition, StoredSource};
 use crate::drafting::{self, Drafted};
 use crate::dto::{CheckLine, ConnectionReport, EndpointDraft, EndpointRole, ReplicaDefinition, ReplicaDraft, Review};
 use crate::error::ConsoleError;
@@ -69,32 +71,54 @@ impl Console {
         self.keep(drafted, None).await
     }
 
-    /// Changes a replica. While it runs only names may change.
+    /// Changes a replica. While it runs, names and options may change and sources come and go: what was there goes on from
+    /// its checkpoint, a new source is loaded beside it, and what came from a removed one stays.
     ///
     /// # Errors
     /// When a field is wrong, it runs, or it cannot be kept.
-    pub async fn update(&self, id: &str, draft: ReplicaDraft) -> Result<ReplicaDefinition, ConsoleError> {
+    pub async fn update(self: &Arc<Self>, id: &str, draft: ReplicaDraft) -> Result<ReplicaDefinition, ConsoleError> {
         let _changing = self.changing.lock().await;
         let drafted = self.check(&draft, Some(id))?;
         let previous = self.definition(id)?;
-        if self.is_running(id) && (!drafted.secrets.is_empty() || !same_endpoints(&previous, &drafted.definition)) {
+        let runs = self.is_running(id);
+        if runs && !keeps_endpoints(&previous, &drafted) {
             let message = format!("“{}” is running: stop it, then change its endpoints.", previous.name);
             return Err(ConsoleError::AlreadyRunning(message));
         }
-        self.keep(drafted, Some(previous)).await
+        let engine_changes =
+            previous.options != drafted.definition.options || sources_of(&previous) != sources_of(&drafted.definition);
+        let removed: Vec<String> = missing(&previous, &drafted.definition);
+        if runs && engine_changes {
+            self.halt(id).await;
+        }
+        let before = self.spec(previous.clone()).await;
+        let kept = self.keep(drafted, Some(previous)).await?;
+        if !removed.is_empty()
+            && let Ok(before) = before
+            && let Err(failure) = tributary_engine::forget_sources(&before, &removed).await
+        {
+            self.note(id, &format!("The checkpoint of a removed source stays at the destination: {failure}")).await?;
+        }
+        if runs && engine_changes {
+            let spec = self.spec(self.definition(id)?).await?;
+            self.launch(spec, StartMode::Join).await?;
+        }
+        Ok(kept)
     }
 
-    /// Stops a replica and forgets it, with its passwords and its history. The data at the destination stays.
+    /// Stops a replica for good and forgets it, with its passwords and its history. The data at the destination stays, with
+    /// its exact expiries; checkpoints are removed there and settings put back. Gives what could not be done there.
     ///
     /// # Errors
     /// When it is gone or cannot be forgotten.
-    pub async fn delete(&self, id: &str) -> Result<(), ConsoleError> {
+    pub async fn delete(&self, id: &str) -> Result<Option<String>, ConsoleError> {
         if id == demo::ID {
-            return self.stop_demo().await;
+            return self.stop_demo().await.map(|()| None);
         }
         let _changing = self.changing.lock().await;
         let definition = self.definition(id)?;
         self.halt(id).await;
+        let left = self.finish(&definition).await;
         let vault = Arc::clone(&self.vault);
         let credentials: Vec<Credential> = definition.credentials().cloned().collect();
         blocking(move || {
@@ -105,7 +129,21 @@ impl Console {
         let gone = id.to_owned();
         self.stored(move |store| store.delete_replica(&gone)).await?;
         self.forget(id);
-        Ok(())
+        Ok(left)
+    }
+
+    /// Makes the destination a database of its own; says what could not be done.
+    async fn finish(&self, definition: &Definition) -> Option<String> {
+        let name = definition.destination.address();
+        // One that never ran has left nothing there.
+        let failure = match self.spec(definition.clone()).await {
+            Ok(spec) => tributary_engine::finish(&spec, |_| {}).await.err()?.to_string(),
+            Err(error) => error.to_string(),
+        };
+        Some(format!(
+            "{name} was not cleaned up: {failure} Its expiries may still be held back and its checkpoints are still there; \
+             `tributary finish` does it later."
+        ))
     }
 
     fn check(&self, draft: &ReplicaDraft, replica: Option<&str>) -> Result<Drafted, ConsoleError> {
@@ -168,9 +206,26 @@ fn forget_secret(vault: &Vault, old: &Credential) {
     }
 }
 
-fn same_endpoints(a: &Definition, b: &Definition) -> bool {
-    let sources = |definition: &Definition| -> Vec<_> {
-        definition.sources.iter().map(|source| (source.id.clone(), source.endpoint.clone())).collect()
+/// Whether the destination and the sources that stay are reached as before.
+fn keeps_endpoints(before: &Definition, drafted: &Drafted) -> bool {
+    let after = &drafted.definition;
+    let known = |id: &str| before.sources.iter().find(|source| source.id == id);
+    let same = |source: &StoredSource| known(&source.id).is_none_or(|known| known.endpoint == source.endpoint);
+    let of_new_source = |credential: &Credential| {
+        let mut new = after.sources.iter().filter(|source| known(&source.id).is_none());
+        new.any(|source| source.endpoint.credential.as_ref() == Some(credential))
     };
-    a.destination == b.destination && sources(a) == sources(b)
+    before.destination == after.destination
+        && after.sources.iter().all(same)
+        && drafted.secrets.iter().all(|(credential, _)| of_new_source(credential))
+}
+
+fn sources_of(definition: &Definition) -> Vec<&str> {
+    definition.sources.iter().map(|source| source.id.as_str()).collect()
+}
+
+/// The sources that are gone after a change.
+fn missing(before: &Definition, after: &Definition) -> Vec<String> {
+    let gone = |id: &&str| !sources_of(after).contains(id);
+    sources_of(before).into_iter().filter(gone).map(str::to_owned).collect()
 }

@@ -28,14 +28,20 @@ impl Console {
         if lock(&self.runs).get(id).is_some_and(Run::is_healthy) {
             return Err(ConsoleError::AlreadyRunning(format!("“{}” is already running.", definition.name)));
         }
-        let spec = self.spec(definition).await?;
-        let mode = if confirm == Some(spec.name.as_str()) {
-            StartMode::MayFlush
-        } else {
-            refuse_to_delete(&spec).await?;
-            StartMode::Resume
-        };
+        self.start_stopped_sources(&definition).await?;
+        let spec = self.spec(self.definition(id)?).await?;
+        let mode = if confirm == Some(spec.name.as_str()) { StartMode::MayFlush } else { gentle_mode(&spec).await? };
         self.launch(spec, mode).await
+    }
+
+    /// A replica whose sources the user has all stopped, one by one, starts with all of them.
+    async fn start_stopped_sources(&self, definition: &Definition) -> Result<(), ConsoleError> {
+        if definition.sources.iter().all(|source| source.stopped) {
+            for source in &definition.sources {
+                self.choose(&definition.id, &source.id, false).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Empties the destination and loads everything again. A destination that holds keys needs the replica's name.
@@ -67,6 +73,45 @@ impl Console {
             self.note(id, "Stopped by the user.").await?;
         }
         Ok(())
+    }
+
+    /// Pauses a replica: links stay open and fill the spool, nothing is applied.
+    ///
+    /// # Errors
+    /// When it does not run, or the intent cannot be kept.
+    pub async fn pause(&self, id: &str) -> Result<(), ConsoleError> {
+        let _changing = self.changing.lock().await;
+        let name = self.definition(id)?.name;
+        if !lock(&self.runs).get(id).is_some_and(|run| run.pause(true)) {
+            return Err(ConsoleError::NotRunning(format!("“{name}” does not run, so there is nothing to pause.")));
+        }
+        self.intend(id, Intent::Paused).await?;
+        self.note(id, "Paused by the user: what the sources send is kept, nothing is applied.").await
+    }
+
+    /// Goes on applying after a pause.
+    ///
+    /// # Errors
+    /// When it does not run, or the intent cannot be kept.
+    pub async fn resume(&self, id: &str) -> Result<(), ConsoleError> {
+        let _changing = self.changing.lock().await;
+        let name = self.definition(id)?.name;
+        if !lock(&self.runs).get(id).is_some_and(|run| run.pause(false)) {
+            return Err(ConsoleError::NotRunning(format!("“{name}” does not run: start it.")));
+        }
+        self.intend(id, Intent::Running).await?;
+        self.note(id, "Goes on after the pause.").await
+    }
+
+    /// Goes on behind a command that failed, which only the user may decide.
+    ///
+    /// # Errors
+    /// When it still runs, a password cannot be read, or the intent cannot be kept.
+    pub async fn skip_failed(self: &Arc<Self>, id: &str) -> Result<(), ConsoleError> {
+        let _changing = self.changing.lock().await;
+        let mut spec = self.spec(self.definition(id)?).await?;
+        spec.options.skip_failed = true;
+        self.launch(spec, StartMode::Resume).await
     }
 
     /// Answers whether what ran when the app was closed goes on.
@@ -111,10 +156,11 @@ impl Console {
     pub(super) async fn launch(self: &Arc<Self>, spec: ReplicaSpec, mode: StartMode) -> Result<(), ConsoleError> {
         let id = spec.id.clone();
         self.halt(&id).await;
-        self.intend(&id, Intent::Running).await?;
+        self.intend(&id, if spec.options.paused { Intent::Paused } else { Intent::Running }).await?;
         lock(&self.offered).retain(|offered| *offered != id);
         let note = match mode {
             StartMode::Restart => "Restarted by the user: the destination is emptied and loaded again.",
+            _ if spec.options.skip_failed => "Started by the user, behind the command that failed.",
             _ => "Started by the user.",
         };
         self.note(&id, note).await?;
@@ -144,10 +190,15 @@ impl Console {
             return demo.as_ref().map(crate::demo::Demo::spec).ok_or(ConsoleError::NotFound);
         }
         let vault = Arc::clone(&self.vault);
-        blocking(move || definition.spec(|endpoint, field| drafting::kept_password(&vault, endpoint, field))).await
+        let quota = u64::from(definition.options.spool_quota_mb) << 20;
+        let mut spec =
+            blocking(move || definition.spec(|endpoint, field| drafting::kept_password(&vault, endpoint, field)))
+                .await?;
+        spec.options.spool = (quota > 0).then(|| engine::SpoolSpec { folder: self.spool.clone(), quota });
+        Ok(spec)
     }
 
-    async fn intend(&self, id: &str, intent: Intent) -> Result<(), ConsoleError> {
+    pub(super) async fn intend(&self, id: &str, intent: Intent) -> Result<(), ConsoleError> {
         let kept = id.to_owned();
         self.stored(move |store| store.save_intent(&kept, intent)).await?;
         if let Some(definition) = lock(&self.definitions).iter_mut().find(|definition| definition.id == id) {
@@ -156,7 +207,7 @@ impl Console {
         Ok(())
     }
 
-    async fn note(&self, id: &str, message: &str) -> Result<(), ConsoleError> {
+    pub(super) async fn note(&self, id: &str, message: &str) -> Result<(), ConsoleError> {
         let event = NewEvent {
             replica_id: id.to_owned(),
             source: None,
@@ -178,14 +229,16 @@ fn tell(events: &broadcast::Sender<EventView>, event: EventView) {
     }
 }
 
-/// Refuses when the destination holds data that is not this replica's. A destination that does not answer is no
-/// reason: the engine asks again itself, and deletes nothing unasked.
-async fn refuse_to_delete(spec: &ReplicaSpec) -> Result<(), ConsoleError> {
+/// How to start without deleting what nobody confirmed; new sources join the others. Refused when the destination holds
+/// data that is not this replica's. A destination that does not answer is no reason: the engine asks again itself, and
+/// deletes nothing unasked.
+async fn gentle_mode(spec: &ReplicaSpec) -> Result<StartMode, ConsoleError> {
     match engine::survey(spec).await {
+        Ok(survey) if survey.joinable => Ok(StartMode::Join),
         Ok(survey) if !survey.ours && (survey.keys > 0 || survey.functions > 0) => {
             Err(ConsoleError::ConfirmationNeeded(spec.destination.address()))
         }
-        Ok(_) | Err(_) => Ok(()),
+        Ok(_) | Err(_) => Ok(StartMode::Resume),
     }
 }
 

@@ -17,6 +17,8 @@ pub struct ReplicaDefinition {
     pub sources: Vec<SourceDefinition>,
     /// What the user wants of it.
     pub intent: Intent,
+    /// How it is run.
+    pub options: ReplicaOptions,
     /// Whether it is the demo, which is not kept.
     pub demo: bool,
     /// When it was created.
@@ -33,6 +35,39 @@ pub struct SourceDefinition {
     pub name: String,
     /// Where it is.
     pub endpoint: EndpointView,
+    /// Whether the user has stopped it while the others go on.
+    pub stopped: bool,
+}
+
+/// How a replica is run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReplicaOptions {
+    /// What its spools may take up on disk together, in MB of 1024 × 1024 bytes; 0 keeps them in memory.
+    pub spool_quota_mb: u32,
+    /// What is done with expiries.
+    pub expiry: ExpiryChoice,
+    /// Stop, and ask, before everything is deleted and loaded again.
+    pub ask_before_resync: bool,
+    /// Make the other users of the destination read-only while it runs.
+    pub lock_down: bool,
+}
+
+impl Default for ReplicaOptions {
+    fn default() -> Self {
+        Self { spool_quota_mb: 4096, expiry: ExpiryChoice::FollowSource, ask_before_resync: false, lock_down: false }
+    }
+}
+
+/// What is done with expiries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ExpiryChoice {
+    /// Keys wait for the source's own deletion.
+    #[default]
+    FollowSource,
+    /// Keys carry the source's times.
+    Exact,
 }
 
 /// An endpoint as it may be shown.

@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use super::ReplicaOptions;
+
 /// A replica as the form holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -11,6 +13,8 @@ pub struct ReplicaDraft {
     pub destination: EndpointDraft,
     /// The databases copied from, 1 to 32.
     pub sources: Vec<SourceDraft>,
+    /// How it is run.
+    pub options: ReplicaOptions,
 }
 
 /// A source as the form holds it.

@@ -47,6 +47,10 @@ pub struct ReplicaLive {
     pub failure: Option<FailureView>,
     /// The destination server.
     pub server: Option<ServerFacts>,
+    /// How expiries are carried there; unknown before it was reached.
+    pub expiry: Option<ExpiryHandling>,
+    /// Writes of other clients that were noticed at the destination.
+    pub foreign_writes: u64,
     /// Each source.
     pub sources: Vec<SourceLive>,
     /// The worst lag of the last 60 seconds, one sample a second.
@@ -97,10 +101,28 @@ pub struct SourceLive {
     pub durable: Option<u64>,
     /// Commands applied since the start.
     pub commands: u64,
+    /// Bytes received that wait to be applied.
+    pub spool_bytes: u64,
+    /// Bytes of the spool's files on disk.
+    pub spool_disk_bytes: u64,
+    /// The source's clock less the destination's.
+    pub clock_skew_ms: Option<i64>,
     /// The next attempt, while it retries.
     pub retry: Option<Retry>,
     /// Why it stopped or retries.
     pub failure: Option<FailureView>,
+}
+
+/// How expiries are carried to a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ExpiryHandling {
+    /// As they are, and the destination acts on them.
+    Exact,
+    /// As they are; the destination is in import mode and does not act on them.
+    ImportMode,
+    /// 100 years later than they are, until the replication is finished.
+    HeldBack,
 }
 
 /// The next attempt.

@@ -10,12 +10,12 @@ mod live;
 mod report;
 mod settings;
 
-pub use definition::{EndpointView, ReplicaDefinition, SourceDefinition};
+pub use definition::{EndpointView, ExpiryChoice, ReplicaDefinition, ReplicaOptions, SourceDefinition};
 pub use draft::{EndpointDraft, PasswordDraft, ReplicaDraft, SourceDraft};
 pub use error::ApiError;
 pub use live::{
-    EventView, FailureAction, FailureView, LiveBatch, Phase, ReplicaLive, Retry, ServerFacts, Severity, SourceLive,
-    Status,
+    EventView, ExpiryHandling, FailureAction, FailureView, LiveBatch, Phase, ReplicaLive, Retry, ServerFacts, Severity,
+    SourceLive, Status,
 };
 pub use report::{
     CheckLine, ConnectionReport, DatabaseKeys, EndpointRole, Review, ReviewedSource, Series, SeriesMark, SeriesRange,

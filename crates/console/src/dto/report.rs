@@ -101,6 +101,8 @@ pub struct Review {
     pub needs_typing: bool,
     /// Whether the destination holds this replica's checkpoint.
     pub resumable: bool,
+    /// Sources that would be loaded beside what is there, without deleting anything; their names.
+    pub joins: Vec<String>,
     /// All of it in a sentence.
     pub sentence: String,
     /// The sources.

@@ -9,6 +9,8 @@ use super::ReplicaDefinition;
 pub enum Intent {
     /// Set by Start and Restart. Survives closing the app.
     Running,
+    /// Set by Pause. Survives closing the app.
+    Paused,
     /// Set by Stop.
     Stopped,
 }

@@ -28,14 +28,28 @@ impl Store {
         let mut connection = self.connection();
         let transaction = connection.transaction()?;
         transaction.execute(
-            "INSERT INTO replicas (id, name, intent, created_at) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (id) DO UPDATE SET name = ?2, intent = ?3",
-            params![definition.id, definition.name, intent_word(definition.intent), to_sql(definition.created_at)],
+            "INSERT INTO replicas (id, name, intent, created_at, options) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (id) DO UPDATE SET name = ?2, intent = ?3, options = ?5",
+            params![
+                definition.id,
+                definition.name,
+                intent_word(definition.intent),
+                to_sql(definition.created_at),
+                serde_json::to_string(&definition.options)?,
+            ],
         )?;
         transaction.execute("DELETE FROM endpoints WHERE replica_id = ?1", [&definition.id])?;
-        insert_endpoint(&transaction, &definition.id, DESTINATION, "destination", "", &definition.destination)?;
+        insert_endpoint(
+            &transaction,
+            &definition.id,
+            DESTINATION,
+            ("destination", ""),
+            &definition.destination,
+            false,
+        )?;
         for (source, position) in definition.sources.iter().zip(DESTINATION + 1..) {
-            insert_endpoint(&transaction, &definition.id, position, &source.id, &source.name, &source.endpoint)?;
+            let names = (source.id.as_str(), source.name.as_str());
+            insert_endpoint(&transaction, &definition.id, position, names, &source.endpoint, source.stopped)?;
         }
         Ok(transaction.commit()?)
     }
@@ -46,6 +60,16 @@ impl Store {
     /// When the file cannot be written.
     pub fn save_intent(&self, id: &str, intent: Intent) -> Result<(), StoreError> {
         self.connection().execute("UPDATE replicas SET intent = ?2 WHERE id = ?1", params![id, intent_word(intent)])?;
+        Ok(())
+    }
+
+    /// Keeps whether the user has stopped a source.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_stopped(&self, replica: &str, source: &str, stopped: bool) -> Result<(), StoreError> {
+        let change = "UPDATE endpoints SET stopped = ?3 WHERE replica_id = ?1 AND id = ?2";
+        self.connection().execute(change, params![replica, source, stopped])?;
         Ok(())
     }
 
@@ -65,13 +89,13 @@ impl Store {
 
 fn read(connection: &Connection, id: &str) -> Result<Option<Definition>, StoreError> {
     let head = connection
-        .query_row("SELECT name, intent, created_at FROM replicas WHERE id = ?1", [id], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+        .query_row("SELECT name, intent, created_at, options FROM replicas WHERE id = ?1", [id], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get::<_, String>(3)?))
         })
         .optional()?;
-    let Some((name, intent, created_at)) = head else { return Ok(None) };
+    let Some((name, intent, created_at, options)) = head else { return Ok(None) };
     let mut statement = connection.prepare(
-        "SELECT id, name, host, port, tls, username, db, credential, credential_place
+        "SELECT id, name, host, port, tls, username, db, credential, credential_place, stopped
          FROM endpoints WHERE replica_id = ?1 ORDER BY position",
     )?;
     let mut rows = statement.query([id])?;
@@ -79,10 +103,12 @@ fn read(connection: &Connection, id: &str) -> Result<Option<Definition>, StoreEr
     let destination = read_endpoint(row)?;
     let mut sources = Vec::new();
     while let Some(row) = rows.next()? {
-        sources.push(StoredSource { id: row.get(0)?, name: row.get(1)?, endpoint: read_endpoint(row)? });
+        let (id, name, stopped) = (row.get(0)?, row.get(1)?, row.get(9)?);
+        sources.push(StoredSource { id, name, endpoint: read_endpoint(row)?, stopped });
     }
-    let intent = parse_intent(&intent)?;
-    Ok(Some(Definition { id: id.to_owned(), name, intent, created_at: from_sql(created_at), destination, sources }))
+    let (intent, created_at) = (parse_intent(&intent)?, from_sql(created_at));
+    let options = serde_json::from_str(&options)?;
+    Ok(Some(Definition { id: id.to_owned(), name, intent, created_at, options, destination, sources }))
 }
 
 fn read_endpoint(row: &Row<'_>) -> Result<StoredEndpoint, StoreError> {
@@ -110,17 +136,18 @@ fn insert_endpoint(
     connection: &Connection,
     replica: &str,
     position: i64,
-    id: &str,
-    name: &str,
+    (id, name): (&str, &str),
     endpoint: &StoredEndpoint,
+    stopped: bool,
 ) -> Result<(), StoreError> {
     let place = endpoint.credential.as_ref().map(|credential| match credential.place {
         Place::Keyring => "keyring",
         Place::Memory => "memory",
     });
     connection.execute(
-        "INSERT INTO endpoints (replica_id, position, id, name, host, port, tls, username, db, credential, credential_place)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO endpoints (replica_id, position, id, name, host, port, tls, username, db, credential, credential_place,
+                                stopped)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             replica,
             position,
@@ -133,6 +160,7 @@ fn insert_endpoint(
             endpoint.db,
             endpoint.credential.as_ref().map(|credential| &credential.reference),
             place,
+            stopped,
         ],
     )?;
     Ok(())
@@ -141,6 +169,7 @@ fn insert_endpoint(
 fn intent_word(intent: Intent) -> &'static str {
     match intent {
         Intent::Running => "running",
+        Intent::Paused => "paused",
         Intent::Stopped => "stopped",
     }
 }
@@ -148,6 +177,7 @@ fn intent_word(intent: Intent) -> &'static str {
 fn parse_intent(word: &str) -> Result<Intent, StoreError> {
     match word {
         "running" => Ok(Intent::Running),
+        "paused" => Ok(Intent::Paused),
         "stopped" => Ok(Intent::Stopped),
         other => Err(StoreError::Unknown { what: "intent", value: other.to_owned() }),
     }
@@ -156,6 +186,7 @@ fn parse_intent(word: &str) -> Result<Intent, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dto::ReplicaOptions;
 
     fn endpoint(port: u16, credential: Option<Credential>) -> StoredEndpoint {
         StoredEndpoint { host: "db".into(), port, tls: true, username: Some("u".into()), db: Some(3), credential }
@@ -164,12 +195,14 @@ mod tests {
     fn definition() -> Definition {
         let keyring = Credential { reference: "r/destination".into(), place: Place::Keyring };
         let memory = Credential { reference: "r/s1".into(), place: Place::Memory };
-        let source = |id: &str, endpoint| StoredSource { id: id.into(), name: id.to_uppercase(), endpoint };
+        let source =
+            |id: &str, endpoint| StoredSource { id: id.into(), name: id.to_uppercase(), endpoint, stopped: id == "s2" };
         Definition {
             id: "r".into(),
             name: "sessions".into(),
             intent: Intent::Stopped,
             created_at: 1_700_000_000_000,
+            options: ReplicaOptions { spool_quota_mb: 7, ask_before_resync: true, ..ReplicaOptions::default() },
             destination: endpoint(1, Some(keyring)),
             sources: vec![source("s1", endpoint(2, Some(memory))), source("s2", endpoint(3, None))],
         }

@@ -22,6 +22,9 @@ pub enum StoreError {
     /// SQLite says so.
     #[error("{0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// A column holds no JSON that is understood.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
     /// The folder cannot be made.
     #[error("{0}")]
     Io(#[from] std::io::Error),

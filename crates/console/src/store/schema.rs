@@ -4,7 +4,8 @@ use rusqlite::Connection;
 
 use super::StoreError;
 
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE replicas (
         id TEXT PRIMARY KEY,
         name TEXT NOT NULL,
@@ -50,7 +51,12 @@ const STEPS: &[&str] = &["
         name TEXT PRIMARY KEY,
         value TEXT NOT NULL
     ) STRICT;
-"];
+",
+    "
+    ALTER TABLE replicas ADD COLUMN options TEXT NOT NULL DEFAULT '{}'; -- JSON of dto::ReplicaOptions
+    ALTER TABLE endpoints ADD COLUMN stopped INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 /// Takes the steps the file has not taken yet, each in its own transaction.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

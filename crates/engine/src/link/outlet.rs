@@ -121,6 +121,7 @@ impl Outlet<'_> {
             opened = opening => opened?,
             () = self.ctx.stop.cancelled() => return Err(SessionEnd::Stopped),
         };
+        self.ctx.meters.update(|state| state.expiry = Some(dialect.expiry));
         Ok((writer, mark.map(|mark| mark.progress), dialect))
     }
 

@@ -9,7 +9,7 @@ const READ_ONLY_GRACE: Duration = Duration::from_secs(60);
 /// First and longest wait between attempts.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 /// A side that has worked for this long begins to count anew.
-const STEADY: Duration = Duration::from_secs(10);
+const STEADY: Duration = Duration::from_secs(1);
 
 /// Counts the attempts of one side of a link, and decides on the next.
 #[derive(Debug)]
@@ -17,12 +17,14 @@ pub(super) struct Retries {
     side: Side,
     attempt: u32,
     works_since: Option<Instant>,
+    /// The last failure that the event log was told of, until the side is steady again.
+    told: Option<ErrorKind>,
     read_only_since: Option<Instant>,
 }
 
 impl Retries {
     pub(super) fn of(side: Side) -> Self {
-        Self { side, attempt: 0, works_since: None, read_only_since: None }
+        Self { side, attempt: 0, works_since: None, told: None, read_only_since: None }
     }
 
     /// The side works.
@@ -36,6 +38,7 @@ impl Retries {
     pub(super) fn after(&mut self, ctx: &LinkContext, failure: &Failure) -> Option<Duration> {
         if self.works_since.take().is_some_and(|since| since.elapsed() > STEADY) {
             self.attempt = 0;
+            self.told = None;
         }
         let may_retry = match failure.kind {
             ErrorKind::ReadOnly if self.side == Side::Destination => {
@@ -48,7 +51,8 @@ impl Retries {
         }
         self.attempt += 1;
         let wait = back_off(self.attempt);
-        if self.attempt == 1 {
+        if self.told != Some(failure.kind) {
+            self.told = Some(failure.kind);
             ctx.event_failure(failure);
         }
         let retry = Retry { attempt: self.attempt, at: SystemTime::now() + wait };
