@@ -33,7 +33,7 @@ struct Shape {
 #[derive(Debug)]
 pub struct Load {
     shared: Arc<Shared>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<redis::RedisResult<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -84,12 +84,13 @@ impl Load {
                 let target = steady + bursts;
                 while number < target {
                     let to = target.min(number + PER_PIPELINE);
-                    write(&mut connection, &shape, number..to);
+                    write(&mut connection, &shape, number..to)?;
                     number = to;
                     seen.written.store(number, Ordering::SeqCst);
                 }
                 std::thread::sleep(TURN);
             }
+            Ok(())
         });
         Self { shared, thread }
     }
@@ -113,15 +114,15 @@ impl Load {
     /// When the server refused one.
     pub fn finish(self) -> u64 {
         self.shared.done.store(true, Ordering::SeqCst);
-        self.thread.join().expect("the load");
+        self.thread.join().expect("the load").expect("the server takes the load");
         self.shared.written.load(Ordering::SeqCst)
     }
 }
 
-fn write(connection: &mut Connection, shape: &Shape, rounds: std::ops::Range<u64>) {
+fn write(connection: &mut Connection, shape: &Shape, rounds: std::ops::Range<u64>) -> redis::RedisResult<()> {
     let mut pipe = redis::pipe();
     rounds.for_each(|number| round(&mut pipe, shape, number));
-    pipe.query::<()>(connection).expect("the server takes the load");
+    pipe.query(connection)
 }
 
 fn round(pipe: &mut Pipeline, shape: &Shape, number: u64) {

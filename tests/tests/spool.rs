@@ -42,10 +42,13 @@ impl Spooling {
     }
 
     /// The process is killed, and what `meanwhile` does to its files comes before the next one starts.
-    fn kill_and_start_again(&mut self, meanwhile: impl FnOnce(&Path)) {
-        self.sync.signal("KILL");
-        meanwhile(self.folder.path());
-        self.sync = start(&self.source, &self.proxy, self.folder.path(), self.quota);
+    fn kill_and_start_again(self, meanwhile: impl FnOnce(&Path)) -> Self {
+        let Self { source, destination, proxy, folder, quota, sync } = self;
+        let ended = sync.kill();
+        assert_eq!(ended.code, None, "{}", ended.output());
+        meanwhile(folder.path());
+        let sync = start(&source, &proxy, folder.path(), quota);
+        Self { source, destination, proxy, folder, quota, sync }
     }
 
     /// Ctrl+C, and a new process.
@@ -149,7 +152,7 @@ fn an_outage_in_which_the_process_is_killed_costs_no_full_sync_although_the_back
     last(started, outage() / 2);
     spooling.until_on_disk(1 << 20);
     random.moment(500);
-    spooling.kill_and_start_again(|_| ());
+    let mut spooling = spooling.kill_and_start_again(|_| ());
     // The new process takes the stream from the spool's end on while the destination is still gone.
     spooling.sync.until("retrying", |source| source["phase"] == "retrying");
     last(started, outage());
@@ -200,7 +203,7 @@ fn goes_on_behind_a_tail(change: impl FnOnce(&mut std::fs::File, u64)) {
     spooling.proxy.cut();
     load.burst(20_000);
     spooling.until_on_disk(8 << 20);
-    spooling.kill_and_start_again(|folder| at_the_tail(folder, change));
+    let spooling = spooling.kill_and_start_again(|folder| at_the_tail(folder, change));
     spooling.proxy.mend();
     let spooling = spooling.ends_equal(load);
     assert_eq!(spooling.sync.interrupt().code, Some(0));
