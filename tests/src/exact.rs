@@ -20,11 +20,20 @@ pub const COMMANDS_PER_ROUND: u64 = 6;
 const TURN: Duration = Duration::from_millis(10);
 const PER_PIPELINE: u64 = 500;
 
+/// What the commands look like.
+#[derive(Debug)]
+struct Shape {
+    /// What every key begins with.
+    prefix: String,
+    /// Bytes that make each round larger.
+    padding: usize,
+}
+
 /// Writes at a steady rate, and bursts when asked, until it is finished.
 #[derive(Debug)]
 pub struct Load {
     shared: Arc<Shared>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<redis::RedisResult<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +51,16 @@ impl Load {
     /// When the server does not take a connection.
     #[must_use]
     pub fn start(server: &Server, rounds_per_second: u64) -> Self {
-        Self::prefixed(server, "", rounds_per_second)
+        Self::with(server, Shape { prefix: String::new(), padding: 0 }, rounds_per_second)
+    }
+
+    /// Starts writing 20,000 commands a second, about 2.5 MB.
+    ///
+    /// # Panics
+    /// When the server does not take a connection.
+    #[must_use]
+    pub fn heavy(server: &Server) -> Self {
+        Self::with(server, Shape { prefix: String::new(), padding: 300 }, 20_000 / COMMANDS_PER_ROUND + 1)
     }
 
     /// Starts writing keys that begin with `prefix`.
@@ -51,8 +69,12 @@ impl Load {
     /// When the server does not take a connection.
     #[must_use]
     pub fn prefixed(server: &Server, prefix: &str, rounds_per_second: u64) -> Self {
+        Self::with(server, Shape { prefix: prefix.to_owned(), padding: 0 }, rounds_per_second)
+    }
+
+    fn with(server: &Server, shape: Shape, rounds_per_second: u64) -> Self {
         let shared = Arc::new(Shared::default());
-        let (seen, mut connection, prefix) = (Arc::clone(&shared), server.connect(), prefix.to_owned());
+        let (seen, mut connection) = (Arc::clone(&shared), server.connect());
         let thread = std::thread::spawn(move || {
             let started = Instant::now();
             let (mut number, mut bursts) = (0, 0);
@@ -62,12 +84,13 @@ impl Load {
                 let target = steady + bursts;
                 while number < target {
                     let to = target.min(number + PER_PIPELINE);
-                    write(&mut connection, &prefix, number..to);
+                    write(&mut connection, &shape, number..to)?;
                     number = to;
                     seen.written.store(number, Ordering::SeqCst);
                 }
                 std::thread::sleep(TURN);
             }
+            Ok(())
         });
         Self { shared, thread }
     }
@@ -91,23 +114,26 @@ impl Load {
     /// When the server refused one.
     pub fn finish(self) -> u64 {
         self.shared.done.store(true, Ordering::SeqCst);
-        self.thread.join().expect("the load");
+        self.thread.join().expect("the load").expect("the server takes the load");
         self.shared.written.load(Ordering::SeqCst)
     }
 }
 
-fn write(connection: &mut Connection, prefix: &str, rounds: std::ops::Range<u64>) {
+fn write(connection: &mut Connection, shape: &Shape, rounds: std::ops::Range<u64>) -> redis::RedisResult<()> {
     let mut pipe = redis::pipe();
-    rounds.for_each(|number| round(&mut pipe, prefix, number));
-    pipe.query::<()>(connection).expect("the server takes the load");
+    rounds.for_each(|number| round(&mut pipe, shape, number));
+    pipe.query(connection)
 }
 
-fn round(pipe: &mut Pipeline, prefix: &str, number: u64) {
+fn round(pipe: &mut Pipeline, shape: &Shape, number: u64) {
+    let Shape { prefix, padding } = shape;
     let key = |name: &str| format!("{prefix}exact:{name}");
     pipe.cmd("INCR").arg(key(&format!("counter:{}", number % 50))).ignore();
     pipe.cmd("LPUSH").arg(key(&format!("list:{}", number % 20))).arg(number).ignore();
     let stream = key(&format!("stream:{}", number % 10));
-    pipe.cmd("XADD").arg(stream).arg(format!("{}-7", number + 1)).arg("round").arg(number).ignore();
+    // A window keeps the streams small; what it drops depends on every entry before.
+    pipe.cmd("XADD").arg(stream).arg(&["MAXLEN", "=", "2000"]).arg(format!("{}-7", number + 1));
+    pipe.arg("round").arg(number).arg("padding").arg("x".repeat(*padding)).ignore();
     pipe.cmd("MULTI").ignore();
     PAIR.iter().for_each(|half| {
         pipe.cmd("INCR").arg(format!("{prefix}{half}")).ignore();
@@ -122,7 +148,16 @@ fn round(pipe: &mut Pipeline, prefix: &str, number: u64) {
 /// When it does not answer.
 #[must_use]
 pub fn rounds(connection: &mut Connection) -> u64 {
-    redis::cmd("GET").arg(ROUNDS).query::<Option<u64>>(connection).expect("GET").unwrap_or(0)
+    rounds_of(connection, "")
+}
+
+/// How many rounds a server holds of the load with this prefix.
+///
+/// # Panics
+/// When it does not answer.
+#[must_use]
+pub fn rounds_of(connection: &mut Connection, prefix: &str) -> u64 {
+    redis::cmd("GET").arg(format!("{prefix}{ROUNDS}")).query::<Option<u64>>(connection).expect("GET").unwrap_or(0)
 }
 
 /// The two halves of the pair are equal at any moment: no transaction was split.

@@ -150,13 +150,13 @@ impl Server {
     /// The reply to one command in database 0, or the error.
     ///
     /// # Errors
-    /// What the server answers.
+    /// What the server answers, or why it cannot be asked.
     ///
     /// # Panics
-    /// When the server does not take a connection.
+    /// When the command is empty.
     pub fn try_run<T: FromRedisValue>(&self, command: &[&str]) -> redis::RedisResult<T> {
         let (name, arguments) = command.split_first().expect("a command");
-        redis::cmd(name).arg(arguments).query(&mut self.connect())
+        redis::cmd(name).arg(arguments).query(&mut self.try_connect()?)
     }
 
     /// Changes a setting while it runs.

@@ -179,7 +179,7 @@ impl Victim {
 
 #[test]
 fn every_counter_list_and_stream_is_exact_after_the_process_was_killed_in_every_phase() {
-    let kills = std::env::var("TRIBUTARY_KILLS").map_or(70 * scale() as usize, |text| text.parse().unwrap());
+    let kills = std::env::var("TRIBUTARY_KILLS").map_or(90 * scale() as usize, |text| text.parse().unwrap());
     let mut victim = Victim::new();
     victim.loaded();
     let mut moments: Vec<Moment> = MOMENTS.into_iter().cycle().take(kills.max(MOMENTS.len())).collect();

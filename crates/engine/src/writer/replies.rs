@@ -74,9 +74,7 @@ impl Checker<'_> {
     fn check(&mut self, reply: Reply<'_>) -> Result<(), Failure> {
         let expected = match self.expected {
             Some(expected) => expected,
-            None => self.flight.front().ok_or_else(|| {
-                Failure::new(ErrorKind::Protocol, self.name, format!("{} sent a reply to no command.", self.name))
-            })?,
+            None => self.flight.front().ok_or_else(|| self.unasked(reply))?,
         };
         self.expected = Some(expected);
         match reply {
@@ -107,6 +105,14 @@ impl Checker<'_> {
         }
     }
 
+    /// A reply while no batch waits for one: the destination may refuse a large command whose batch is still being sent.
+    fn unasked(&self, reply: Reply<'_>) -> Failure {
+        match reply {
+            Reply::Single(b'-', line) => self.refused(u64::MAX, line),
+            _ => Failure::new(ErrorKind::Protocol, self.name, format!("{} sent a reply to no command.", self.name)),
+        }
+    }
+
     fn refused(&self, index: u64, line: &[u8]) -> Failure {
         let line = String::from_utf8_lossy(line);
         let command = self.flight.inspect(|bytes| describe(bytes, index)).flatten();
@@ -118,6 +124,10 @@ impl Checker<'_> {
             ErrorKind::SourceSnapshotFailed => {
                 let hint = "The destination cannot save its data and therefore refuses writes: look at its log, then start again.";
                 Failure { kind: ErrorKind::CommandFailed, hint: hint.to_owned(), ..failure }
+            }
+            // Redis' own words do not name the setting.
+            ErrorKind::ServerLimit if line.contains("invalid bulk length") => {
+                Failure { message: format!("{} (proto-max-bulk-len)", failure.message), ..failure }
             }
             _ => failure,
         }
