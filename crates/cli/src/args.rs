@@ -14,6 +14,8 @@ pub struct Cli {
 pub enum Command {
     /// Load a destination from its sources and keep it in step until SIGINT or SIGTERM.
     Sync(SyncArgs),
+    /// Look at the servers of a replica and tell what stands in the way of a sync, without changing anything.
+    Check(CheckArgs),
     /// Start two local redis-servers with live traffic and replicate one to the other.
     Demo(DemoArgs),
 }
@@ -63,6 +65,35 @@ pub enum Flush {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 nothing fails, 2 wrong usage, 3 something fails. Warnings and what is not known do not fail.
+
+Nothing is written at any server. Permissions are asked for by ACL DRYRUN, or with a transaction that is thrown away.")]
+pub struct CheckArgs {
+    /// A database to copy from; up to 32 times.
+    #[arg(long, value_name = "URL", required = true)]
+    pub source: Vec<String>,
+    /// The database to write to.
+    #[arg(long, value_name = "URL")]
+    pub destination: String,
+    /// The folder that keeps this replica's identity, as for sync.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// One JSON object a line on stdout.
+    #[arg(long)]
+    pub json: bool,
+    /// A file that holds the password of all sources that have none.
+    #[arg(long, value_name = "FILE")]
+    pub source_password_file: Option<PathBuf>,
+    /// A file that holds the destination's password.
+    #[arg(long, value_name = "FILE")]
+    pub destination_password_file: Option<PathBuf>,
+    /// Ask for the passwords that are still missing.
+    #[arg(long)]
+    pub ask_passwords: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct DemoArgs {
     /// One JSON object a second on stdout instead of a progress line.
     #[arg(long)]
@@ -79,7 +110,7 @@ mod tests {
             let base = ["tributary", "sync", "--source", "redis://a", "--destination", "redis://b"];
             match Cli::try_parse_from(base.iter().chain(extra)).unwrap().command {
                 Command::Sync(args) => args.flush,
-                Command::Demo(_) => panic!("sync"),
+                _ => panic!("sync"),
             }
         };
         assert_eq!(parse(&[]), None);

@@ -147,7 +147,7 @@ fn failure(name: &str, command: &str, error: &RedisError) -> Failure {
 pub(crate) struct Info(HashMap<String, String>);
 
 impl Info {
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let field = |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self(text.lines().filter_map(field).collect())
     }

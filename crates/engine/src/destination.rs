@@ -201,13 +201,13 @@ pub(crate) async fn dialect(destination: &Endpoint) -> Result<Dialect, Failure> 
 }
 
 /// The first two numbers of a version.
-fn numbers(version: &str) -> (u32, u32) {
+pub(crate) fn numbers(version: &str) -> (u32, u32) {
     let mut numbers = version.split('.').map(|n| n.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// The number of databases, by CONFIG or, where that is forbidden, by trying.
-async fn databases(control: &mut Control) -> Result<u32, Failure> {
+pub(crate) async fn databases(control: &mut Control) -> Result<u32, Failure> {
     if let Some(number) = control.config("databases").await.and_then(|n| n.parse().ok()) {
         return Ok(number);
     }

@@ -4,6 +4,7 @@
 //! connection), `snapshot/` (the load) and `stream/` (the commands that follow). Everything that is written
 //! to the destination goes through `writer/`, which checks every reply.
 
+mod check;
 mod checkpoint;
 mod control;
 mod destination;
@@ -27,6 +28,7 @@ mod stream;
 mod supervisor;
 mod writer;
 
+pub use check::{CheckLine, CheckVerdict, check};
 pub use destination::{Survey, survey};
 pub use endpoint::{DEFAULT_PORT, Endpoint, EndpointError};
 pub use event::{EngineEvent, Severity};
