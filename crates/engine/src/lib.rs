@@ -6,6 +6,7 @@
 
 mod check;
 mod checkpoint;
+mod clients;
 mod control;
 mod destination;
 mod dial;
@@ -13,9 +14,11 @@ mod endpoint;
 mod event;
 mod examine;
 mod failure;
+mod foreign;
 mod kinship;
 mod lag;
 mod link;
+mod lockdown;
 mod meters;
 mod probe;
 mod report;
@@ -29,11 +32,14 @@ mod supervisor;
 mod writer;
 
 pub use check::{CheckLine, CheckVerdict, check};
+pub use clients::{OwnClient, OwnClients};
 pub use destination::{Survey, survey};
 pub use endpoint::{DEFAULT_PORT, Endpoint, EndpointError};
 pub use event::{EngineEvent, Severity};
 pub use examine::{Examination, Finding, Product, examine};
 pub use failure::{Action, ErrorKind, Failure};
+pub use foreign::{ForeignWrite, ForeignWrites, watch_foreign};
+pub use lockdown::{LockDown, LockDownError, Released, lock_down, release};
 pub use secret::Secret;
 pub use spec::{MAX_SOURCES, ReplicaSpec, SourceSpec, SpecError};
 pub use status::{Phase, ReplicaStatus, Retry, SourceStatus, Status};
