@@ -86,6 +86,7 @@ fn a_good_pair_passes_with_every_line_and_leaves_no_trace() {
         let imports = matches!(version, Version::Valkey81 | Version::Valkey91);
         checked.says("destination", "Expiry", "ok", if imports { "import-mode" } else { "held back" });
         checked.says("destination", "Durability", "warning", "nothing is kept on disk");
+        checked.says("destination", "Other writers", "warning", "its own user");
         assert_eq!(destination.run::<u64>(&["DBSIZE"]), 0);
         assert_eq!(source.count("connected_slaves"), 0);
     }

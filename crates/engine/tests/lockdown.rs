@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use redis::{Connection, RedisResult};
 use tributary_engine::{
-    Endpoint, ForeignWrites, LockDownError, OwnClients, Released, ReplicaSpec, SourceSpec, lock_down, release,
-    watch_foreign,
+    Endpoint, ForeignWrites, LockDownError, OwnClients, Released, ReplicaSpec, SourceSpec, StartMode, Status,
+    lock_down, release, start, survey, watch_foreign,
 };
 use tributary_tests::server::{Server, Version};
 use tributary_tests::{DEADLINE, eventually};
@@ -129,6 +129,27 @@ async fn a_record_that_went_with_the_data_is_written_again_from_memory() {
     assert_eq!(again, locked);
     server_as(&server, &["FLUSHALL"]);
     assert_eq!(release(&spec, Some(&locked)).await.unwrap().restored.len(), 3);
+    assert_eq!(rules(&server), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_record_outlives_a_load_and_counts_as_no_key_of_the_destination() {
+    let (server, mut spec) = destination(Version::Redis70);
+    let source = Server::start(Version::Redis70);
+    source.run::<()>(&["SET", "key", "value"]);
+    spec.sources[0].endpoint = Endpoint::parse(&source.url()).unwrap();
+    let before = rules(&server);
+    let own = OwnClients::default();
+    let locked = lock_down(&spec, &own, None).await.unwrap();
+    assert_eq!(survey(&spec).await.unwrap().keys, 0);
+    let replica = start(spec.clone(), StartMode::Restart);
+    let mut status = replica.status();
+    let synced = status.wait_for(|status| status.status == Status::Synced);
+    tokio::time::timeout(DEADLINE, synced).await.expect("synced in time").unwrap();
+    replica.stop().await;
+    assert_eq!(server_get(&server, "key"), "value");
+    assert_eq!(server_get(&server, KEY), locked.record().1);
+    assert_eq!(release(&spec, None).await.unwrap().restored.len(), 3);
     assert_eq!(rules(&server), before);
 }
 

@@ -1,4 +1,4 @@
-//! What survives a restart, and what waits for replicas.
+//! What survives a restart, what waits for replicas, and who else can write.
 
 use super::facts::Facts;
 use super::figures::count;
@@ -34,6 +34,33 @@ pub(super) fn durability(facts: &Facts) -> Found {
             let todo = "Let the user run CONFIG GET.";
             Found::unknown(WHAT, "appendonly no; the server does not say whether it saves", todo)
         }
+    }
+}
+
+/// Who else can write to the destination while the replica runs.
+pub(super) fn other_writers(facts: &Facts) -> Found {
+    const WHAT: &str = "Other writers";
+    let release = facts.release.as_ref();
+    match &facts.accounts {
+        None if release.is_some_and(|release| release.redis < (6, 0)) => Found::warning(
+            WHAT,
+            "every client can write: this server knows no users",
+            "Let no other client write there: the data would no longer be only the sources'.",
+        ),
+        None => Found::unknown(
+            WHAT,
+            "the server does not say who else can log in",
+            "Let the user run ACL LIST and ACL WHOAMI, or make sure yourself that nobody else writes.",
+        ),
+        Some((us, others)) if others.is_empty() => Found::warning(
+            WHAT,
+            format!("every other client logs in as Tributary does (user {us}) and can write"),
+            "Give Tributary its own user: then the others can be made read-only while the replica runs.",
+        ),
+        Some((us, others)) => Found::ok(
+            WHAT,
+            format!("users beside {us}: {}; they can be made read-only while the replica runs", others.join(", ")),
+        ),
     }
 }
 
@@ -91,6 +118,14 @@ mod tests {
         assert_eq!(verdict(0, &[("save", "")]), Warning);
         assert_eq!(verdict(0, &[]), Unknown);
         assert_eq!(durability(&Facts::default()).verdict, Unknown);
+    }
+
+    #[test]
+    fn a_user_of_our_own_is_what_makes_the_others_tellable() {
+        let verdict = |accounts| other_writers(&Facts { accounts, ..Facts::default() }).verdict;
+        assert_eq!(verdict(None), Unknown);
+        assert_eq!(verdict(Some(("default".into(), Vec::new()))), Warning);
+        assert_eq!(verdict(Some(("tributary".into(), vec!["default".into()]))), Ok);
     }
 
     #[test]

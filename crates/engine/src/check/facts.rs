@@ -9,7 +9,7 @@ use super::traffic::{self, Rate};
 use super::trial;
 use crate::control::{Control, Info};
 use crate::destination::databases;
-use crate::{Endpoint, Failure, Product};
+use crate::{Endpoint, Failure, Product, lockdown};
 
 /// How long a source's writes are measured.
 const SAMPLE: Duration = Duration::from_secs(2);
@@ -31,6 +31,8 @@ pub(super) struct Facts {
     /// Its clock less ours, and how far that can be off.
     pub clock: Option<Clock>,
     pub databases: Option<u32>,
+    /// Of the destination: our user and the other enabled ones; `None` where they may not be listed.
+    pub accounts: Option<(String, Vec<String>)>,
     /// Of a source: how fast it is written to.
     pub rate: Option<Rate>,
 }
@@ -75,6 +77,7 @@ pub(super) async fn of_destination(endpoint: &Endpoint, key: &str) -> Result<Fac
     let mut control = Control::open(endpoint).await?;
     let mut facts = common(&mut control, endpoint).await;
     let redis = facts.release.as_ref().map_or((7, 0), |release| release.redis);
+    facts.accounts = lockdown::accounts(&mut control).await;
     let needs = permission::of_destination(key, endpoint.db.is_none(), redis, facts.imports());
     facts.permissions = trial::ask(endpoint, &facts.user, redis, needs).await;
     Ok(facts)

@@ -128,6 +128,7 @@ fn of_destination(
     lines.push(memory::expiry(facts));
     lines.push(durability::durability(facts));
     lines.extend(durability::own_replicas(facts));
+    lines.push(durability::other_writers(facts));
     lines
 }
 

@@ -87,7 +87,8 @@ pub async fn lock_down(
         return Err(LockDownError::Impossible("This server knows no users: they came with Redis 6.0.".to_owned()));
     }
     let us: String = control.query(&["ACL", "WHOAMI"]).await?;
-    let others: Vec<User> = users(&mut control).await?.into_iter().filter(|u| u.enabled && u.name != us).collect();
+    let mut others = users(&mut control).await?;
+    others.retain(|user| user.enabled && user.name != us);
     let name = control.name().to_owned();
     if others.is_empty() {
         let why =
@@ -148,6 +149,14 @@ pub async fn release(spec: &ReplicaSpec, known: Option<&LockDown>) -> Result<Rel
     }
     control.query::<i64>(&["DEL", &record::key(&spec.id)]).await?;
     Ok(released)
+}
+
+/// Our user and the other enabled ones, where the server lets them be listed.
+pub(crate) async fn accounts(control: &mut Control) -> Option<(String, Vec<String>)> {
+    let us: String = control.query(&["ACL", "WHOAMI"]).await.ok()?;
+    let mut others = users(control).await.ok()?;
+    others.retain(|user| user.enabled && user.name != us);
+    Some((us, others.into_iter().map(|user| user.name).collect()))
 }
 
 /// Key and value of a replica's record, if there is one; the home database is selected.
