@@ -17,6 +17,8 @@ pub enum Command {
     /// End a replication that is stopped, for good: set exact expiries, put the destination's settings back, remove
     /// the checkpoints.
     Finish(FinishArgs),
+    /// Look at the servers of a replica and tell what stands in the way of a sync, without changing anything.
+    Check(CheckArgs),
     /// Start two local redis-servers with live traffic and replicate one to the other.
     Demo(DemoArgs),
 }
@@ -126,6 +128,35 @@ pub enum Flush {
     Needed,
     /// In any case.
     Always,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 nothing fails, 2 wrong usage, 3 something fails. Warnings and what is not known do not fail.
+
+Nothing is written at any server. Permissions are asked for by ACL DRYRUN, or with a transaction that is thrown away.")]
+pub struct CheckArgs {
+    /// A database to copy from; up to 32 times.
+    #[arg(long, value_name = "URL", required = true)]
+    pub source: Vec<String>,
+    /// The database to write to.
+    #[arg(long, value_name = "URL")]
+    pub destination: String,
+    /// The folder that keeps this replica's identity, as for sync.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// One JSON object a line on stdout.
+    #[arg(long)]
+    pub json: bool,
+    /// A file that holds the password of all sources that have none.
+    #[arg(long, value_name = "FILE")]
+    pub source_password_file: Option<PathBuf>,
+    /// A file that holds the destination's password.
+    #[arg(long, value_name = "FILE")]
+    pub destination_password_file: Option<PathBuf>,
+    /// Ask for the passwords that are still missing.
+    #[arg(long)]
+    pub ask_passwords: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 //! Exit codes: 0 stopped by the user, 2 wrong usage, 3 stopped by an error that needs a person.
 
 mod args;
+mod check;
 mod demo;
 mod identity;
 mod passwords;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Sync(args) => runtime.block_on(run::sync(args)),
         Command::Finish(args) => runtime.block_on(run::finish(args)),
+        Command::Check(args) => runtime.block_on(check::check(args)),
         Command::Demo(args) => runtime.block_on(demo::demo(args)),
     };
     done.unwrap_or_else(|message| usage(&message))

@@ -6,7 +6,8 @@ use tributary_engine as engine;
 use tributary_engine::{Endpoint, Examination, Failure, Finding, ReplicaSpec, Survey};
 
 use crate::dto::{
-    CheckLine, ConnectionReport, DatabaseKeys, EndpointRole, Review, ReviewedSource, ServerFacts, ServerRole, Verdict,
+    CheckLine, CheckVerdict, ConnectionReport, DatabaseKeys, EndpointRole, ReplicaCheckLine, Review, ReviewedSource,
+    ServerFacts, ServerRole, Verdict,
 };
 use crate::view;
 
@@ -46,6 +47,28 @@ pub(crate) async fn test_connection(
                 failure: Some(view::failure(&failure)),
             }
         }
+    }
+}
+
+/// Checks a replica as a whole, telling every line as it is found.
+pub(crate) async fn check(spec: &ReplicaSpec, tell: impl Fn(ReplicaCheckLine) + Send + Sync) {
+    engine::check(spec, |line| tell(check_line(line))).await;
+}
+
+fn check_line(line: engine::CheckLine) -> ReplicaCheckLine {
+    let verdict = match line.verdict {
+        engine::CheckVerdict::Ok => CheckVerdict::Ok,
+        engine::CheckVerdict::Warning => CheckVerdict::Warning,
+        engine::CheckVerdict::Fails => CheckVerdict::Fails,
+        engine::CheckVerdict::Unknown => CheckVerdict::Unknown,
+    };
+    ReplicaCheckLine {
+        endpoint: line.endpoint,
+        source: line.source,
+        what: line.what.to_owned(),
+        found: line.found,
+        verdict,
+        hint: line.todo,
     }
 }
 

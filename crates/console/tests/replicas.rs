@@ -8,7 +8,7 @@ use std::path::Path;
 
 use support::{RememberingKeyring, Server, open, replica, until};
 use tributary_console::ConsoleError;
-use tributary_console::dto::{ApiError, Intent, PasswordDraft, SeriesRange, Status};
+use tributary_console::dto::{ApiError, CheckVerdict, Intent, PasswordDraft, ReplicaCheckLine, SeriesRange, Status};
 
 fn code(refused: Result<(), ConsoleError>) -> String {
     ApiError::from(refused.unwrap_err()).code
@@ -141,4 +141,25 @@ async fn the_demo_comes_into_step_and_leaves_nothing_behind() {
     }
     assert!(console.startup().await.unwrap().definitions.is_empty());
     assert!(open(folder.path(), &keyring).await.startup().await.unwrap().definitions.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_is_checked_line_by_line_before_it_is_kept_and_after() {
+    let (source, destination) = (Server::start("s-secret-9").await, Server::start("d-secret-9").await);
+    let (folder, keyring) = (tempfile::tempdir().unwrap(), RememberingKeyring::default());
+    let console = open(folder.path(), &keyring).await;
+    let lines = std::sync::Mutex::new(Vec::new());
+    let tell = |line: ReplicaCheckLine| lines.lock().unwrap().push(line);
+    console.preflight_draft(replica("one", &source, &destination), None, tell).await.unwrap();
+    let drafted = std::mem::take(&mut *lines.lock().unwrap());
+    assert!(drafted.iter().all(|line| line.verdict != CheckVerdict::Fails), "{drafted:?}");
+    let id = console.create(replica("one", &source, &destination)).await.unwrap().id;
+    console.preflight(&id, tell).await.unwrap();
+    let kept = lines.lock().unwrap();
+    let what = |lines: &[ReplicaCheckLine]| lines.iter().map(|line| line.what.clone()).collect::<Vec<_>>();
+    assert_eq!(what(&kept), what(&drafted));
+    let (first, last) = (kept.first().unwrap(), kept.last().unwrap());
+    assert_eq!(first.endpoint, format!("127.0.0.1:{}", source.port));
+    assert_eq!((last.endpoint.as_str(), &last.source), (format!("127.0.0.1:{}", destination.port).as_str(), &None));
+    assert!(first.source.is_some() && !format!("{kept:?}").contains("secret"));
 }

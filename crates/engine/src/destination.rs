@@ -127,7 +127,7 @@ pub(crate) async fn feeders(endpoint: &Endpoint) -> Result<Vec<String>, Failure>
     Ok(found.into_values().filter_map(replid).collect())
 }
 
-async fn select_home(control: &mut Control, endpoint: &Endpoint) -> Result<(), Failure> {
+pub(crate) async fn select_home(control: &mut Control, endpoint: &Endpoint) -> Result<(), Failure> {
     match endpoint.db {
         Some(db) => control.query::<String>(&["SELECT", &db.to_string()]).await.map(drop),
         None => Ok(()),
@@ -305,13 +305,13 @@ pub(crate) async fn dialect(spec: &ReplicaSpec) -> Result<Dialect, Failure> {
 }
 
 /// The first two numbers of a version.
-fn numbers(version: &str) -> (u32, u32) {
+pub(crate) fn numbers(version: &str) -> (u32, u32) {
     let mut numbers = version.split('.').map(|n| n.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// The number of databases, by CONFIG or, where that is forbidden, by trying.
-async fn databases(control: &mut Control) -> Result<u32, Failure> {
+pub(crate) async fn databases(control: &mut Control) -> Result<u32, Failure> {
     if let Some(number) = control.config("databases").await.and_then(|n| n.parse().ok()) {
         return Ok(number);
     }

@@ -5,13 +5,13 @@ use crate::control::{Control, Info};
 use crate::{Endpoint, ErrorKind, Failure, ReplicaSpec, SourceSpec};
 
 /// What tells servers and histories apart.
-struct Identity {
+pub(crate) struct Identity {
     /// Of the running process, the same under all its names.
-    run_id: String,
+    pub run_id: String,
     /// Of the replication history, shared by a primary and its replicas.
-    replid: String,
+    pub replid: String,
     /// The history that it followed before.
-    earlier: String,
+    pub earlier: String,
 }
 
 /// Refuses a load that would destroy its own source.
@@ -74,7 +74,12 @@ async fn identity(endpoint: &Endpoint) -> Result<Identity, Failure> {
     })
 }
 
-fn judge(destination: &Endpoint, there: &Identity, source: &Endpoint, here: &Identity) -> Result<(), Failure> {
+pub(crate) fn judge(
+    destination: &Endpoint,
+    there: &Identity,
+    source: &Endpoint,
+    here: &Identity,
+) -> Result<(), Failure> {
     let name = source.authority();
     let known = |id: &str| !id.is_empty();
     if known(&here.run_id) && here.run_id == there.run_id {

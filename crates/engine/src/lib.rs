@@ -5,7 +5,9 @@
 //! follow). Everything that is written to the destination goes through `writer/`, which checks every reply and fences
 //! off earlier sessions.
 
+mod check;
 mod checkpoint;
+mod clients;
 mod control;
 mod destination;
 mod dial;
@@ -16,10 +18,12 @@ mod examine;
 mod expiry;
 mod failure;
 mod finish;
+mod foreign;
 mod handle;
 mod kinship;
 mod lag;
 mod link;
+mod lockdown;
 mod meters;
 mod owner;
 mod probe;
@@ -34,6 +38,8 @@ mod stream;
 mod supervisor;
 mod writer;
 
+pub use check::{CheckLine, CheckVerdict, check};
+pub use clients::{OwnClient, OwnClients};
 pub use destination::{Survey, survey};
 pub use endpoint::{DEFAULT_PORT, Endpoint, EndpointError};
 pub use event::{EngineEvent, Severity};
@@ -41,7 +47,9 @@ pub use examine::{Examination, Finding, Product, examine};
 pub use expiry::{Expiry, ExpiryPolicy};
 pub use failure::{Action, ErrorKind, Failure};
 pub use finish::{Finished, finish, forget_sources};
+pub use foreign::{ForeignWrite, ForeignWrites, watch_foreign};
 pub use handle::{ReplicaHandle, StartMode, start};
+pub use lockdown::{LockDown, LockDownError, Released, lock_down, release};
 pub use secret::Secret;
 pub use spec::{MAX_SOURCES, ReplicaOptions, ReplicaSpec, SourceSpec, SpecError};
 pub use spool::SpoolSpec;

@@ -8,7 +8,9 @@ use super::{Console, blocking, lock};
 use crate::credentials::Vault;
 use crate::definition::{Credential, Definition, StoredSource};
 use crate::drafting::{self, Drafted};
-use crate::dto::{CheckLine, ConnectionReport, EndpointDraft, EndpointRole, ReplicaDefinition, ReplicaDraft, Review};
+use crate::dto::{
+    CheckLine, ConnectionReport, EndpointDraft, EndpointRole, ReplicaCheckLine, ReplicaDefinition, ReplicaDraft, Review,
+};
 use crate::error::ConsoleError;
 use crate::preflight::{self, Plan};
 use crate::{chain, demo};
@@ -50,6 +52,34 @@ impl Console {
         let spec =
             blocking(move || drafted.definition.spec(|endpoint, field| drafted.password(&vault, endpoint, field)));
         Ok(preflight::review(&spec.await?, Plan::Start).await)
+    }
+
+    /// Checks the servers of a form's replica, telling every line as it is found. Nothing is changed at any server.
+    ///
+    /// # Errors
+    /// When a field is wrong or a password cannot be read. A server that does not answer is a line.
+    pub async fn preflight_draft(
+        &self,
+        draft: ReplicaDraft,
+        replica: Option<String>,
+        tell: impl Fn(ReplicaCheckLine) + Send + Sync,
+    ) -> Result<(), ConsoleError> {
+        let drafted = self.check(&draft, replica.as_deref())?;
+        let vault = Arc::clone(&self.vault);
+        let spec =
+            blocking(move || drafted.definition.spec(|endpoint, field| drafted.password(&vault, endpoint, field)));
+        preflight::check(&spec.await?, tell).await;
+        Ok(())
+    }
+
+    /// Checks the servers of a kept replica, telling every line as it is found.
+    ///
+    /// # Errors
+    /// When it is gone or a password cannot be read.
+    pub async fn preflight(&self, id: &str, tell: impl Fn(ReplicaCheckLine) + Send + Sync) -> Result<(), ConsoleError> {
+        let spec = self.spec(self.definition(id)?).await?;
+        preflight::check(&spec, tell).await;
+        Ok(())
     }
 
     /// Says what restarting a replica would do.

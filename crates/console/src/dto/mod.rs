@@ -3,6 +3,7 @@
 //!
 //! Times are unix milliseconds. Unknown is `null`, never 0.
 
+mod check;
 mod definition;
 mod draft;
 mod error;
@@ -10,6 +11,7 @@ mod live;
 mod report;
 mod settings;
 
+pub use check::{CheckVerdict, ReplicaCheckLine};
 pub use definition::{EndpointView, ExpiryChoice, ReplicaDefinition, ReplicaOptions, SourceDefinition};
 pub use draft::{EndpointDraft, PasswordDraft, ReplicaDraft, SourceDraft};
 pub use error::ApiError;

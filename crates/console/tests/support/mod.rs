@@ -112,7 +112,8 @@ pub async fn open(folder: &Path, keyring: &RememberingKeyring) -> Arc<Console> {
 
 pub fn replica(name: &str, source: &Server, destination: &Server) -> ReplicaDraft {
     let source = SourceDraft { id: None, name: "origin".into(), endpoint: source.draft() };
-    ReplicaDraft { name: name.into(), destination: destination.draft(), sources: vec![source] }
+    let options = tributary_console::dto::ReplicaOptions::default();
+    ReplicaDraft { name: name.into(), destination: destination.draft(), sources: vec![source], options }
 }
 
 /// Waits until the replica is as `met` wants it.

@@ -1,0 +1,81 @@
+//! Reachability, TLS and authentication: what the first connection says.
+
+use std::net::IpAddr;
+
+use super::line::Found;
+use crate::{Endpoint, ErrorKind, Failure};
+
+const REACH: &str = "Reachable";
+const TLS: &str = "TLS";
+const LOGIN: &str = "Authentication";
+
+/// The lines of a connection that came about, or of the failure to make one.
+pub(super) fn judge(endpoint: &Endpoint, failure: Option<&Failure>) -> Vec<Found> {
+    let reached = || Found::ok(REACH, format!("{} accepts connections", endpoint.authority()));
+    let Some(failure) = failure else {
+        return vec![reached(), tls(endpoint), login(endpoint)];
+    };
+    let fails =
+        |what| Found::fails(what, &failure.message, failure.kind.hint().replace(" Tributary keeps trying.", ""));
+    match failure.kind {
+        ErrorKind::Tls => vec![reached(), fails(TLS)],
+        ErrorKind::WrongPassword | ErrorKind::NoPermission | ErrorKind::ProtectedMode => {
+            vec![reached(), tls(endpoint), fails(LOGIN)]
+        }
+        ErrorKind::Loading => {
+            let waiting = "Wait until it has loaded its data, then check again.";
+            vec![reached(), tls(endpoint), Found::unknown("Server", &failure.message, waiting)]
+        }
+        _ => vec![fails(REACH)],
+    }
+}
+
+fn tls(endpoint: &Endpoint) -> Found {
+    if endpoint.tls {
+        return Found::ok(TLS, "encrypted, and the certificate is trusted");
+    }
+    if is_this_machine(&endpoint.host) {
+        return Found::ok(TLS, "not encrypted, and does not leave this machine");
+    }
+    Found::warning(
+        TLS,
+        "not encrypted: who can read the network reads the data and the password",
+        "Use rediss:// where the server offers TLS, or a network that you trust.",
+    )
+}
+
+fn is_this_machine(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn login(endpoint: &Endpoint) -> Found {
+    let user = endpoint.username.as_deref().unwrap_or("default");
+    match endpoint.password {
+        Some(_) => Found::ok(LOGIN, format!("the password of user {user} is accepted")),
+        None => Found::ok(LOGIN, "no password is needed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::CheckVerdict::{self, Fails, Ok, Warning};
+    use super::*;
+
+    fn verdicts(url: &str, failure: Option<ErrorKind>) -> Vec<(&'static str, CheckVerdict)> {
+        let failure = failure.map(|kind| Failure::new(kind, "h:1", "why"));
+        let lines = judge(&Endpoint::parse(url).unwrap(), failure.as_ref());
+        lines.into_iter().map(|line| (line.what, line.verdict)).collect()
+    }
+
+    #[test]
+    fn a_failed_connection_says_how_far_it_came() {
+        assert_eq!(verdicts("rediss://h:1", None), [(REACH, Ok), (TLS, Ok), (LOGIN, Ok)]);
+        assert_eq!(verdicts("redis://h:1", None), [(REACH, Ok), (TLS, Warning), (LOGIN, Ok)]);
+        assert_eq!(verdicts("redis://127.0.0.1:1", None), [(REACH, Ok), (TLS, Ok), (LOGIN, Ok)]);
+        assert_eq!(verdicts("redis://h:1", Some(ErrorKind::Dns)), [(REACH, Fails)]);
+        assert_eq!(verdicts("redis://h:1", Some(ErrorKind::NotRedis)), [(REACH, Fails)]);
+        assert_eq!(verdicts("rediss://h:1", Some(ErrorKind::Tls)), [(REACH, Ok), (TLS, Fails)]);
+        let wrong = verdicts("rediss://h:1", Some(ErrorKind::WrongPassword));
+        assert_eq!(wrong, [(REACH, Ok), (TLS, Ok), (LOGIN, Fails)]);
+    }
+}
