@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::checkpoint::{self, Mark};
 use crate::control::Control;
 use crate::examine::facts;
-use crate::{Endpoint, ErrorKind, Examination, Failure, ReplicaSpec, SourceSpec, lockdown};
+use crate::{Endpoint, ErrorKind, Examination, Failure, ReplicaSpec, SourceSpec};
 
 /// What stands at a destination, before anything is done to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,12 +39,11 @@ async fn look(control: &mut Control, spec: &ReplicaSpec, marks: &HashMap<String,
     let endpoint = &spec.destination;
     let server = facts(control).await?;
     let home = endpoint.db.unwrap_or(0);
-    let ours = marks.len() as u64 + u64::from(lockdown::recorded(control, &spec.id).await?.is_some());
     let mut keys_by_db = server.keys_by_db.clone();
     keys_by_db.retain(|(db, _)| endpoint.db.is_none_or(|wanted| wanted == *db));
     for (db, keys) in &mut keys_by_db {
         if *db == home {
-            *keys = keys.saturating_sub(ours);
+            *keys = keys.saturating_sub(marks.len() as u64);
         }
     }
     keys_by_db.retain(|(_, keys)| *keys > 0);
@@ -92,7 +91,7 @@ async fn marks(control: &mut Control, endpoint: &Endpoint, replica: &str) -> Res
     }
 }
 
-pub(crate) async fn select_home(control: &mut Control, endpoint: &Endpoint) -> Result<(), Failure> {
+async fn select_home(control: &mut Control, endpoint: &Endpoint) -> Result<(), Failure> {
     match endpoint.db {
         Some(db) => control.query::<String>(&["SELECT", &db.to_string()]).await.map(drop),
         None => Ok(()),
@@ -167,9 +166,6 @@ pub(crate) async fn flush(spec: &ReplicaSpec) -> Result<(), Failure> {
         commands.push(vec!["FUNCTION", "FLUSH"]);
     }
     commands.extend(keys.iter().map(|key| vec!["SET", key, &loading]));
-    // What the users of a locked destination may do without us must not go with the data.
-    let record = lockdown::recorded(&mut control, &spec.id).await?;
-    commands.extend(record.iter().map(|(key, value)| vec!["SET", key, value]));
     control.transaction(&commands).await
 }
 
