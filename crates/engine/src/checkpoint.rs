@@ -15,8 +15,8 @@ use crate::ReplicaSpec;
 
 /// What every checkpoint key starts with.
 const PREFIX: &str = "tributary:checkpoint:";
-/// What is recorded of the destination's settings while a replica changes them.
-const KEEPSAKES: [&str; 2] = ["tributary:acl:", "tributary:import-mode:"];
+/// What the key starts with that records the destination's import mode while a replica changes it.
+const IMPORT_MODE: &str = "tributary:import-mode:";
 const VERSION: &str = "2";
 
 /// A place in a source's stream.
@@ -129,13 +129,12 @@ pub(crate) fn is_replication_id(text: &str) -> bool {
 
 /// Whether a key is Tributary's own, of whichever replica: such keys of a source are not copied.
 pub(crate) fn is_ours(key: &[u8]) -> bool {
-    key.starts_with(b"tributary:")
-        && (key.starts_with(PREFIX.as_bytes()) || KEEPSAKES.iter().any(|prefix| key.starts_with(prefix.as_bytes())))
+    key.starts_with(PREFIX.as_bytes()) || key.starts_with(IMPORT_MODE.as_bytes())
 }
 
-/// The keys that hold what a replica changed in the destination's settings; a flush must not lose them.
-pub(crate) fn keepsakes(replica: &str) -> [String; 2] {
-    KEEPSAKES.map(|prefix| format!("{prefix}{replica}"))
+/// The key that holds the destination's import mode as it was found; a flush must not lose it.
+pub(crate) fn import_mode_key(replica: &str) -> String {
+    format!("{IMPORT_MODE}{replica}")
 }
 
 /// The key of one source's checkpoint.

@@ -49,8 +49,7 @@ async fn look(control: &mut Control, spec: &ReplicaSpec, marks: &HashMap<String,
     let endpoint = &spec.destination;
     let server = facts(control).await?;
     let home = endpoint.db.unwrap_or(0);
-    let keepsakes = checkpoint::keepsakes(&spec.id);
-    let own: u64 = control.query(&["EXISTS", &keepsakes[0], &keepsakes[1]]).await?;
+    let own: u64 = control.query(&["EXISTS", &checkpoint::import_mode_key(&spec.id)]).await?;
     let mut keys_by_db = server.keys_by_db.clone();
     keys_by_db.retain(|(db, _)| endpoint.db.is_none_or(|wanted| wanted == *db));
     for (db, keys) in &mut keys_by_db {
@@ -223,7 +222,7 @@ pub(crate) async fn flush(spec: &ReplicaSpec, owner: &Owner, predecessors: &[Str
             }
             end_session(&mut control, mark).await?;
         }
-        let kept = keepsakes(&mut control, &spec.id).await?;
+        let kept = keepsake(&mut control, &spec.id).await?;
         let mut commands = vec![vec![if spec.destination.db.is_some() { "FLUSHDB" } else { "FLUSHALL" }]];
         if has_functions {
             commands.push(vec!["FUNCTION", "FLUSH"]);
@@ -238,15 +237,11 @@ pub(crate) async fn flush(spec: &ReplicaSpec, owner: &Owner, predecessors: &[Str
     Err(Failure::new(ErrorKind::TakenOver, control.name(), message))
 }
 
-/// What is recorded of the destination's settings.
-async fn keepsakes(control: &mut Control, replica: &str) -> Result<Vec<(String, String)>, Failure> {
-    let mut found = Vec::new();
-    for key in checkpoint::keepsakes(replica) {
-        if let Some(value) = control.query::<Option<String>>(&["GET", &key]).await? {
-            found.push((key, value));
-        }
-    }
-    Ok(found)
+/// What is recorded of the destination's settings: key and value, which a flush must not lose.
+pub(crate) async fn keepsake(control: &mut Control, replica: &str) -> Result<Option<(String, String)>, Failure> {
+    let key = checkpoint::import_mode_key(replica);
+    let value: Option<String> = control.query(&["GET", &key]).await?;
+    Ok(value.map(|value| (key, value)))
 }
 
 /// Removes a replica's checkpoints, or those of the sources that are named. Sessions that still write are ended first.

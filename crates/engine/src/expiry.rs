@@ -56,7 +56,7 @@ pub(crate) async fn hold(control: &mut Control, spec: &ReplicaSpec) -> Result<Ex
         Some("yes") => return Ok(Expiry::ImportMode),
         Some(_) => {}
     }
-    let [_, record] = checkpoint::keepsakes(&spec.id);
+    let record = checkpoint::import_mode_key(&spec.id);
     control.query::<Option<String>>(&["SET", &record, "no", "NX"]).await?;
     match control.query::<String>(&["CONFIG", "SET", "import-mode", "yes"]).await {
         Ok(_) => Ok(Expiry::ImportMode),
@@ -70,9 +70,10 @@ pub(crate) async fn hold(control: &mut Control, spec: &ReplicaSpec) -> Result<Ex
 
 /// Puts import mode back as it was found.
 pub(crate) async fn release(control: &mut Control, spec: &ReplicaSpec) -> Result<(), Failure> {
-    let [_, record] = checkpoint::keepsakes(&spec.id);
-    if let Some(earlier) = control.query::<Option<String>>(&["GET", &record]).await? {
-        control.query::<String>(&["CONFIG", "SET", "import-mode", &earlier]).await?;
+    let record = checkpoint::import_mode_key(&spec.id);
+    if control.query::<u64>(&["EXISTS", &record]).await? > 0 {
+        // There is only one other setting, so nothing that stands in the key is believed.
+        control.query::<String>(&["CONFIG", "SET", "import-mode", "no"]).await?;
         control.query::<u64>(&["DEL", &record]).await?;
     }
     Ok(())

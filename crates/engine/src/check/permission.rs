@@ -48,8 +48,11 @@ impl Need {
 
 /// What a source is asked for.
 pub(super) fn of_source() -> Vec<Need> {
-    let lines = ["PSYNC ? -1", "REPLCONF listening-port 0", "PING", "INFO", "TIME"];
-    lines.iter().map(|line| Need::new(line, Without::Stops)).collect()
+    let lines = ["PSYNC ? -1", "REPLCONF listening-port 0", "PING", "INFO"];
+    let mut needs: Vec<Need> = lines.iter().map(|line| Need::new(line, Without::Stops)).collect();
+    let worse = "the lag stays unknown, and clocks are taken to be equal where a relative expiry is rewritten";
+    needs.push(Need::new("TIME", Without::Worse(worse)));
+    needs
 }
 
 /// What is sent to a destination: everything that a load and the stream's frame need, and a command of each category.

@@ -2,22 +2,22 @@
 //! had.
 //!
 //! Start reading at [`lock_down`] and [`release`]; both may be called any number of times. What each user may do without
-//! us is recorded at the destination before anything is changed (`record`), so a crash at any moment leaves what
-//! `release` needs. `ACL SAVE` is never called: a destination that restarts without us comes back with its own rules, and
+//! us is remembered at the server before anything is changed (`shadow`), so a crash at any moment leaves what `release`
+//! needs. `ACL SAVE` is never called: a destination that restarts without us comes back with its own rules, and
 //! changes of others that were not saved are not ours to save.
 
-mod record;
 mod rules;
+mod shadow;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use self::record::{Entry, Record};
-use self::rules::{DENIED, User};
+use self::rules::{DENIED, Rules, User};
+use self::shadow::{Kind, Locked};
 use crate::clients::{self, OwnClients};
 use crate::control::Control;
-use crate::destination::{numbers, select_home};
-use crate::{ErrorKind, Failure, ReplicaSpec};
+use crate::destination::numbers;
+use crate::{Failure, ReplicaSpec};
 
 /// Connections that ask and go are no clients that write; two looks so far apart tell them from the others.
 const SECOND_LOOK: Duration = Duration::from_millis(500);
@@ -39,26 +39,11 @@ impl From<Failure> for LockDownError {
     }
 }
 
-/// The users that are read-only now, and what they could do before.
+/// The users that are read-only now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockDown {
-    key: String,
-    record: Record,
-}
-
-impl LockDown {
-    /// The names of the users.
-    #[must_use]
-    pub fn users(&self) -> Vec<&str> {
-        self.record.0.iter().map(|entry| entry.user.as_str()).collect()
-    }
-
-    /// Key and value of the record. A FLUSHALL, FLUSHDB or SWAPDB that passes to the destination deletes or moves the
-    /// record: whoever applies one writes it again in the same transaction, as it does the checkpoint.
-    #[must_use]
-    pub fn record(&self) -> (String, String) {
-        (self.key.clone(), self.record.encode())
-    }
+    /// Their names, in order.
+    pub users: Vec<String>,
 }
 
 /// What became of the users.
@@ -71,84 +56,99 @@ pub struct Released {
     pub changed: Vec<(String, String)>,
 }
 
-/// Makes all enabled users but our own read-only. A user that already is stays so; what was recorded first is kept, and
-/// users that came since are added. `known` is what an earlier call gave, for a record that was lost with the data.
+/// Makes all enabled users but our own read-only, and gives their names. A user that already is stays so and what was
+/// remembered first is kept; users that came since are added. To be called at every start and whenever the
+/// destination was away: it may be another server, or one that restarted with its own rules.
 ///
 /// # Errors
 /// `Impossible` where our own user is the only one, or others are logged in as it; else what the server answered.
-pub async fn lock_down(
-    spec: &ReplicaSpec,
-    own: &OwnClients,
-    known: Option<&LockDown>,
-) -> Result<LockDown, LockDownError> {
+pub async fn lock_down(spec: &ReplicaSpec, own: &OwnClients) -> Result<LockDown, LockDownError> {
     let mut control = Control::open(&spec.destination).await?;
     let version = control.info(Some("server")).await?.get("redis_version").map_or((0, 0), numbers);
     if version < (6, 0) {
         return Err(LockDownError::Impossible("This server knows no users: they came with Redis 6.0.".to_owned()));
     }
     let us: String = control.query(&["ACL", "WHOAMI"]).await?;
-    let mut others = users(&mut control).await?;
-    others.retain(|user| user.enabled && user.name != us);
-    let name = control.name().to_owned();
-    if others.is_empty() {
-        let why =
-            format!("Other clients of {name} log in as the same user as Tributary ({us}): there is no other one.");
-        return Err(LockDownError::Impossible(why));
-    }
-    let sharing = sharing(&mut control, &us, own).await;
-    if sharing > 0 {
-        let why = format!(
-            "Other clients of {name} log in as the same user as Tributary ({us}): {sharing} now. Give Tributary its own user."
-        );
-        return Err(LockDownError::Impossible(why));
-    }
-    select_home(&mut control, &spec.destination).await?;
-    let before = stored(&mut control, &spec.id).await?.or_else(|| known.map(|known| known.record.clone()));
-    let mut record = merge(before.unwrap_or_default(), &others);
-    let key = record::key(&spec.id);
-    control.query::<String>(&["SET", &key, &record.encode()]).await?;
+    let all = users(&mut control).await?;
+    let others: Vec<&User> = all.iter().filter(|user| user.enabled && user.name != us).collect();
+    refuse_if_shared(&mut control, &us, &others, own).await?;
+    let remembered = shadow::all(&spec.id, &all);
     let denied = denied(&mut control).await;
     for user in &others {
-        if record.get(&user.name).is_some_and(|entry| entry.locked.is_none()) {
-            set_user(&mut control, &user.name, &user.rules.read_only(&denied)).await?;
+        let known = remembered.iter().find(|locked| locked.user == user.name);
+        if let Some(before) = to_lock(&user.rules, known) {
+            lock(&mut control, &spec.id, &user.name, &before, &denied).await?;
         }
     }
-    let now = users(&mut control).await?;
-    for entry in record.0.iter_mut().filter(|entry| entry.locked.is_none()) {
-        entry.locked = now.iter().find(|user| user.name == entry.user).map(|user| user.rules.clone());
-    }
-    control.query::<String>(&["SET", &key, &record.encode()]).await?;
-    Ok(LockDown { key, record })
+    Ok(LockDown { users: others.iter().map(|user| user.name.clone()).collect() })
 }
 
-/// Gives the users back what they could do, and deletes the record. Does nothing where there is none.
+/// Gives the users back what they could do, and forgets it. Does nothing where nothing is remembered.
 ///
 /// # Errors
-/// What the server answered. The record then stays, and the next call goes on.
-pub async fn release(spec: &ReplicaSpec, known: Option<&LockDown>) -> Result<Released, Failure> {
+/// What the server answered. The next call then goes on.
+pub async fn release(spec: &ReplicaSpec) -> Result<Released, Failure> {
     let mut control = Control::open(&spec.destination).await?;
-    select_home(&mut control, &spec.destination).await?;
-    let stored = stored(&mut control, &spec.id).await?;
-    let Some(record) = stored.or_else(|| known.map(|known| known.record.clone())) else {
-        return Ok(Released::default());
-    };
     let mut released = Released::default();
     let now = users(&mut control).await?;
-    for Entry { user, before, locked } in record.0 {
+    for Locked { user, before, locked } in shadow::all(&spec.id, &now) {
         // A user that was deleted stays deleted: ACL SETUSER would bring it back.
-        let Some(current) = now.iter().find(|other| other.name == user).map(|other| &other.rules) else { continue };
-        if *current == before {
-            continue;
+        let current = now.iter().find(|other| other.name == user).map(|other| &other.rules);
+        if let Some(current) = current.filter(|current| **current != before) {
+            if locked.as_ref() == Some(current) {
+                set_user(&mut control, &user, &[], &before).await?;
+                released.restored.push(user.clone());
+            } else {
+                released.changed.push((user.clone(), before.text()));
+            }
         }
-        if locked.is_none_or(|locked| locked == *current) {
-            set_user(&mut control, &user, &before).await?;
-            released.restored.push(user);
-        } else {
-            released.changed.push((user, before.text()));
+        for kind in [Kind::Locked, Kind::Before] {
+            control.query::<i64>(&["ACL", "DELUSER", &shadow::name(&spec.id, kind, &user)]).await?;
         }
     }
-    control.query::<i64>(&["DEL", &record::key(&spec.id)]).await?;
     Ok(released)
+}
+
+/// The rules to remember of a user that has to be made read-only now; `None` when it is.
+fn to_lock(current: &Rules, known: Option<&Locked>) -> Option<Rules> {
+    match known {
+        Some(known) if known.locked.as_ref() == Some(current) => None,
+        // Somebody changed rules that are still ours: what was remembered first is kept.
+        Some(known) if known.locked.is_some() && current.deny_writes() => Some(known.before.clone()),
+        // New, never begun, or set anew by an administrator.
+        _ => Some(current.clone()),
+    }
+}
+
+/// Remembers first, changes last.
+async fn lock(
+    control: &mut Control,
+    replica: &str,
+    user: &str,
+    before: &Rules,
+    denied: &[&str],
+) -> Result<(), Failure> {
+    let locked = before.read_only(denied);
+    let shadow = ["reset", "off"];
+    set_user(control, &shadow::name(replica, Kind::Before, user), &shadow, before).await?;
+    set_user(control, &shadow::name(replica, Kind::Locked, user), &shadow, &locked).await?;
+    set_user(control, user, &[], &locked).await
+}
+
+async fn refuse_if_shared(
+    control: &mut Control,
+    us: &str,
+    others: &[&User],
+    own: &OwnClients,
+) -> Result<(), LockDownError> {
+    let same = format!("Other clients of {} log in as the same user as Tributary ({us})", control.name());
+    if others.is_empty() {
+        return Err(LockDownError::Impossible(format!("{same}: there is no other one. Give Tributary its own user.")));
+    }
+    match sharing(control, us, own).await {
+        0 => Ok(()),
+        n => Err(LockDownError::Impossible(format!("{same}: {n} now. Give Tributary its own user."))),
+    }
 }
 
 /// Our user and the other enabled ones, where the server lets them be listed.
@@ -157,45 +157,6 @@ pub(crate) async fn accounts(control: &mut Control) -> Option<(String, Vec<Strin
     let mut others = users(control).await.ok()?;
     others.retain(|user| user.enabled && user.name != us);
     Some((us, others.into_iter().map(|user| user.name).collect()))
-}
-
-/// Key and value of a replica's record, if there is one; the home database is selected.
-pub(crate) async fn recorded(control: &mut Control, replica: &str) -> Result<Option<(String, String)>, Failure> {
-    let key = record::key(replica);
-    let value: Option<String> = control.query(&["GET", &key]).await?;
-    Ok(value.map(|value| (key, value)))
-}
-
-async fn stored(control: &mut Control, replica: &str) -> Result<Option<Record>, Failure> {
-    let Some((key, value)) = recorded(control, replica).await? else { return Ok(None) };
-    match Record::decode(&value) {
-        Some(record) => Ok(Some(record)),
-        None => {
-            let message = format!("{key} at {} is no record of the users' permissions.", control.name());
-            Err(Failure::new(ErrorKind::CommandFailed, control.name(), message))
-        }
-    }
-}
-
-/// The record with every user that has to be made read-only now; those have no `locked` rules.
-fn merge(mut record: Record, users: &[User]) -> Record {
-    for user in users {
-        let rules = &user.rules;
-        match record.0.iter_mut().find(|entry| entry.user == user.name) {
-            None => record.0.push(Entry { user: user.name.clone(), before: rules.clone(), locked: None }),
-            Some(entry) if entry.locked.as_ref() == Some(rules) => {}
-            Some(entry) => {
-                // Rules that still deny writes come from ours; others are somebody's new decision. Rules that were
-                // never seen applied are ours too: the first record counts.
-                let theirs = entry.locked.is_some() && !rules.deny_writes();
-                if theirs {
-                    entry.before = rules.clone();
-                }
-                entry.locked = None;
-            }
-        }
-    }
-    record
 }
 
 async fn users(control: &mut Control) -> Result<Vec<User>, Failure> {
@@ -210,9 +171,10 @@ async fn denied(control: &mut Control) -> Vec<&'static str> {
 }
 
 /// One command, so that no other client ever sees rules that are half changed.
-async fn set_user(control: &mut Control, name: &str, rules: &rules::Rules) -> Result<(), Failure> {
+async fn set_user(control: &mut Control, name: &str, first: &[&str], rules: &Rules) -> Result<(), Failure> {
     let arguments = rules.arguments();
     let mut words = vec!["ACL", "SETUSER", name];
+    words.extend(first);
     words.extend(arguments.iter().map(String::as_str));
     control.query::<String>(&words).await.map(drop)
 }
@@ -241,38 +203,19 @@ async fn sharing(control: &mut Control, us: &str, own: &OwnClients) -> usize {
 mod tests {
     use super::*;
 
-    fn user(name: &str, rules: &str) -> User {
-        User::parse(&format!("user {name} on nopass ~* &* {rules}")).unwrap()
-    }
-
-    fn locked(record: Record, users: &[User]) -> Record {
-        let apply = |entry: Entry| Entry { locked: Some(entry.before.read_only(&DENIED)), ..entry };
-        Record(merge(record, users).0.into_iter().map(apply).collect())
-    }
-
     #[test]
-    fn the_first_record_is_kept_and_new_users_are_added() {
-        let record = locked(Record::default(), &[user("ann", "+@all")]);
-        let again = merge(record.clone(), &[user("ann", "+@all -@write -debug"), user("bob", "-@all +set")]);
-        assert_eq!(again.get("ann"), record.get("ann"));
-        assert_eq!(again.get("bob").unwrap().locked, None);
-    }
-
-    #[test]
-    fn rules_that_came_back_are_denied_again_and_new_ones_become_the_record() {
-        let record = locked(Record::default(), &[user("ann", "+@all"), user("bob", "+@all")]);
-        let again = merge(record, &[user("ann", "+@all"), user("bob", "-@all +set")]);
-        assert_eq!(
-            (again.get("ann").unwrap().before.text(), &again.get("ann").unwrap().locked),
-            ("+@all".into(), &None)
-        );
-        assert_eq!(again.get("bob").unwrap().before.text(), "-@all +set");
-    }
-
-    #[test]
-    fn a_crash_between_record_and_change_keeps_what_was_recorded() {
-        let record = merge(Record::default(), &[user("ann", "+@all")]);
-        let again = merge(record.clone(), &[user("ann", "+@all -@write -debug")]);
-        assert_eq!(again, record);
+    fn what_was_remembered_first_is_kept_and_new_rules_are_remembered() {
+        let rules = |text: &str| Rules::parse(text.split(' '));
+        let (all, locked) = (rules("+@all"), rules("+@all -@write -debug"));
+        let known = Locked { user: "app".into(), before: all.clone(), locked: Some(locked.clone()) };
+        assert_eq!(to_lock(&all, None), Some(all.clone()), "a new user");
+        assert_eq!(to_lock(&locked, Some(&known)), None, "twice is once");
+        assert_eq!(to_lock(&all, Some(&known)), Some(all.clone()), "the server restarted");
+        let wider = rules("+@all -@write -debug +debug");
+        assert_eq!(to_lock(&wider, Some(&known)), Some(all.clone()), "changed while locked");
+        let narrow = rules("-@all +set");
+        assert_eq!(to_lock(&narrow, Some(&known)), Some(narrow.clone()), "an administrator's new rules");
+        let begun = Locked { locked: None, ..known };
+        assert_eq!(to_lock(&all, Some(&begun)), Some(all), "a crash before the change");
     }
 }

@@ -3,4 +3,4 @@
 /**
  * What the user wants of a replica.
  */
-export type Intent = "running" | "stopped";
+export type Intent = "running" | "paused" | "stopped";

@@ -43,6 +43,10 @@ needsTyping: boolean,
  */
 resumable: boolean, 
 /**
+ * Sources that would be loaded beside what is there, without deleting anything; their names.
+ */
+joins: Array<string>, 
+/**
  * All of it in a sentence.
  */
 sentence: string, 

@@ -16,4 +16,8 @@ name: string,
 /**
  * Where it is.
  */
-endpoint: EndpointView, };
+endpoint: EndpointView, 
+/**
+ * Whether the user has stopped it while the others go on.
+ */
+stopped: boolean, };

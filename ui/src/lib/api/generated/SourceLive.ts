@@ -89,6 +89,18 @@ durable: number | null,
  */
 commands: number, 
 /**
+ * Bytes received that wait to be applied.
+ */
+spoolBytes: number, 
+/**
+ * Bytes of the spool's files on disk.
+ */
+spoolDiskBytes: number, 
+/**
+ * The source's clock less the destination's.
+ */
+clockSkewMs: number | null, 
+/**
  * The next attempt, while it retries.
  */
 retry: Retry | null, 
