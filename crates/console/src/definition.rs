@@ -175,6 +175,7 @@ impl Definition {
             },
             ask_before_resync: self.options.ask_before_resync,
             paused: self.intent == Intent::Paused,
+            lock_down: self.options.lock_down,
             ..engine::ReplicaOptions::default()
         };
         Ok(ReplicaSpec { id: self.id.clone(), name: self.name.clone(), destination, sources, options })

@@ -137,7 +137,7 @@ pub(crate) fn replica(
         failure: status.failure.as_ref().map(failure),
         server,
         expiry: status.expiry.map(expiry),
-        foreign_writes: 0,
+        foreign_writes: status.foreign_writes,
         sources,
         lag_spark,
     }

@@ -238,7 +238,9 @@ pub(crate) async fn flush(spec: &ReplicaSpec, owner: &Owner, predecessors: &[Str
 }
 
 /// What is recorded of the destination's settings: key and value, which a flush must not lose.
-pub(crate) async fn keepsake(control: &mut Control, replica: &str) -> Result<Option<(String, String)>, Failure> {
+pub(crate) type Keepsake = Option<(String, String)>;
+
+async fn keepsake(control: &mut Control, replica: &str) -> Result<Keepsake, Failure> {
     let key = checkpoint::import_mode_key(replica);
     let value: Option<String> = control.query(&["GET", &key]).await?;
     Ok(value.map(|value| (key, value)))
@@ -281,22 +283,24 @@ impl Dialect {
 }
 
 /// Asks the destination what it understands, and has it hold expiries back where it can.
-pub(crate) async fn dialect(spec: &ReplicaSpec) -> Result<Dialect, Failure> {
+pub(crate) async fn dialect(spec: &ReplicaSpec) -> Result<(Dialect, Keepsake), Failure> {
     let mut control = Control::open(&spec.destination).await?;
     select_home(&mut control, &spec.destination).await?;
     let expiry = expiry::hold(&mut control, spec).await?;
+    let kept = keepsake(&mut control, &spec.id).await?;
     // Valkey calls itself Redis 7.2 here, which says rightly what it understands.
     let info = control.info(Some("server")).await?;
     let version = info.get("redis_version").map_or((0, 0), numbers);
     let valkey = info.get("valkey_version").map(numbers);
-    Ok(Dialect {
+    let dialect = Dialect {
         absolute_restore: version >= (5, 0),
         set_pxat: version >= (6, 2),
         functions: version >= (7, 0),
         field_expiry: valkey.map_or(version >= (7, 4), |valkey| valkey >= (9, 0)),
         databases: databases(&mut control).await?,
         expiry,
-    })
+    };
+    Ok((dialect, kept))
 }
 
 /// The first two numbers of a version.

@@ -2,18 +2,33 @@
 
 use crate::control::Control;
 use crate::expiry::{self, FAR_AHEAD_MS, HELD_BACK_MS};
+use crate::lockdown::{self, Released};
 use crate::meters::unix_ms;
 use crate::probe::{Skew, measure_clock};
-use crate::{ErrorKind, Failure, ReplicaSpec, destination, spool};
+use crate::{ErrorKind, Failure, ReplicaSpec, Severity, destination, spool};
 
 /// Keys that are asked for at once.
 const SCAN_COUNT: &str = "1000";
 
 /// What a finished replication leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Finished {
     /// Keys whose exact expiry was set.
     pub expiries: u64,
+    /// Users of the destination that may write again.
+    pub users: Vec<String>,
+}
+
+/// What became of users that were read-only, in a sentence.
+pub(crate) fn describe_released(released: &Released) -> (Severity, String) {
+    let mut text = format!("Users that may write again: {}.", released.restored.join(", "));
+    if released.changed.is_empty() {
+        return (Severity::Info, text);
+    }
+    for (user, before) in &released.changed {
+        text = format!("{text} “{user}” was changed by somebody else and is left alone; it had: {before}.");
+    }
+    (Severity::Warning, text)
 }
 
 /// Ends a replication that is stopped, for good: sets the exact expiries, puts the destination's settings back, removes
@@ -33,6 +48,8 @@ pub async fn finish(spec: &ReplicaSpec, tell: impl Fn(u64)) -> Result<Finished, 
     let home = crate::checkpoint::home_db(spec);
     control.query::<String>(&["SELECT", &home.to_string()]).await?;
     expiry::release(&mut control, spec).await?;
+    let released = lockdown::release(spec).await?;
+    finished.users = released.restored;
     if let Some(place) = &spec.options.spool
         && let Err(error) = spool::remove_files(place, &spec.id, None)
     {

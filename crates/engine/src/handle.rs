@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{EngineEvent, Severity};
+use crate::foreign::ForeignWrites;
 use crate::meters::Meters;
 use crate::report::Reporter;
 use crate::supervisor::Supervisor;
@@ -138,7 +139,8 @@ pub fn start(spec: ReplicaSpec, mode: StartMode) -> ReplicaHandle {
     let spec = Arc::new(spec);
     let events = Events(broadcast::channel(EVENT_BACKLOG).0);
     let stop = CancellationToken::new();
-    let reporter = Reporter::new(&spec);
+    let (foreign, noticed) = watch::channel(ForeignWrites::default());
+    let reporter = Reporter::new(&spec, noticed);
     let meters = reporter.meters();
     let pauses: Vec<_> = spec.sources.iter().map(|_| watch::Sender::new(spec.options.paused)).collect();
     for (source, meters) in spec.sources.iter().zip(&meters) {
@@ -153,7 +155,7 @@ pub fn start(spec: ReplicaSpec, mode: StartMode) -> ReplicaHandle {
     let paused = pauses.iter().map(watch::Sender::subscribe).collect();
     let ids = spec.sources.iter().map(|source| source.id.clone());
     let sources = ids.zip(meters.iter().cloned()).zip(pauses).map(|((id, m), pause)| (id, m, pause)).collect();
-    let supervisor = Supervisor::new(spec, events.clone(), stop.clone(), meters, paused, ordered);
+    let supervisor = Supervisor::new(spec, events.clone(), stop.clone(), meters, paused, ordered, foreign);
     let task = tokio::spawn(async move {
         let mut tick = tokio::time::interval(REPORT_PERIOD);
         let mut run = std::pin::pin!(supervisor.run(mode));

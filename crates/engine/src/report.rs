@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::watch;
+
+use crate::foreign::ForeignWrites;
 use crate::meters::{LinkState, LoadProgress, Meters};
 use crate::{Phase, ReplicaSpec, ReplicaStatus, SourceSpec, SourceStatus, Status};
 
@@ -16,11 +19,12 @@ const ALMOST: f64 = 99.9;
 #[derive(Debug)]
 pub(crate) struct Reporter {
     sources: Vec<(SourceSpec, Arc<Meters>)>,
+    foreign: watch::Receiver<ForeignWrites>,
 }
 
 impl Reporter {
-    pub(crate) fn new(spec: &ReplicaSpec) -> Self {
-        Self { sources: spec.sources.iter().map(|source| (source.clone(), Arc::default())).collect() }
+    pub(crate) fn new(spec: &ReplicaSpec, foreign: watch::Receiver<ForeignWrites>) -> Self {
+        Self { sources: spec.sources.iter().map(|source| (source.clone(), Arc::default())).collect(), foreign }
     }
 
     /// The meters, in the order of the sources.
@@ -36,6 +40,7 @@ impl Reporter {
             status: worst.map_or(Status::Stopped, |source| source.status),
             phase: worst.map_or(Phase::Stopped, |source| source.phase),
             failure: worst.and_then(|source| source.failure.clone()),
+            foreign_writes: self.foreign.borrow().seen,
             expiry: self.sources.iter().find_map(|(_, meters)| meters.state().expiry),
             sources,
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -73,6 +73,7 @@ struct Running<'a> {
     links: JoinSet<(usize, LinkEnd)>,
     stops: HashMap<usize, CancellationToken>,
     stop: CancellationToken,
+    destination_back: Arc<Notify>,
 }
 
 impl Running<'_> {
@@ -94,6 +95,8 @@ impl Running<'_> {
             quota: all.quota.clone(),
             skew: Arc::default(),
             destination_skew: all.destination_skew.clone(),
+            own: all.own.clone(),
+            destination_back: self.destination_back.clone(),
         };
         self.stops.insert(index, stop);
         self.links.spawn(async move { (index, link::run(ctx, start).await) });
@@ -144,8 +147,17 @@ impl Supervisor {
         let (ready, mut ready_links) = mpsc::channel(starts.len().max(1));
         let (open, opened) = watch::channel(false);
         let mut orders = std::mem::replace(&mut self.orders, mpsc::channel(1).1);
-        let mut running =
-            Running { supervisor: self, links: JoinSet::new(), stops: HashMap::new(), stop: self.stop.child_token() };
+        let destination_back = Arc::new(Notify::new());
+        let mut running = Running {
+            supervisor: self,
+            links: JoinSet::new(),
+            stops: HashMap::new(),
+            stop: self.stop.child_token(),
+            destination_back: destination_back.clone(),
+        };
+        if !starts.contains(&Begin::Load) {
+            self.lock_down().await;
+        }
         let mut waiting = starts.iter().filter(|begin| **begin == Begin::Load).count();
         for (index, begin) in starts.into_iter().enumerate() {
             match begin {
@@ -166,6 +178,7 @@ impl Supervisor {
                         open.send_replace(true);
                     }
                 }
+                () = destination_back.notified() => self.lock_down().await,
                 Some(order) = orders.recv() => running.obey(order),
                 ended = running.links.join_next() => match ended {
                     None => break RoundEnd::Over,

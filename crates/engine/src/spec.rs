@@ -30,6 +30,8 @@ pub struct ReplicaOptions {
     pub skip_failed: bool,
     /// Begins paused.
     pub paused: bool,
+    /// Makes the other users of the destination read-only while it runs.
+    pub lock_down: bool,
 }
 
 /// One destination and its sources: all that the engine needs to run.

@@ -139,6 +139,8 @@ pub struct ReplicaStatus {
     pub failure: Option<Failure>,
     /// How expiries are carried to the destination, once it was reached.
     pub expiry: Option<Expiry>,
+    /// Writes of other clients that were noticed at the destination since the start.
+    pub foreign_writes: u64,
     /// One entry for each source, in the order of the definition.
     pub sources: Vec<SourceStatus>,
 }

@@ -8,8 +8,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::Progress;
+use crate::clients::OwnClients;
 use crate::destination::{self, Opening};
 use crate::event::Severity;
+use crate::foreign::{self, ForeignWrites};
 use crate::handle::{Events, Order};
 use crate::link::back_off;
 use crate::meters::{LinkState, Meters, Side};
@@ -18,7 +20,7 @@ use crate::probe::Skew;
 use crate::round::{RoundEnd, Starts};
 use crate::spool::Quota;
 use crate::writer::{may_end, taken_over};
-use crate::{Action, ErrorKind, Failure, ReplicaSpec, Retry, StartMode, durability, kinship};
+use crate::{Action, ErrorKind, Failure, ReplicaSpec, Retry, StartMode, durability, finish, kinship, lockdown};
 
 /// All that lasts from one round to the next.
 pub(crate) struct Supervisor {
@@ -33,6 +35,10 @@ pub(crate) struct Supervisor {
     pub predecessors: Option<Arc<[String]>>,
     pub quota: Arc<Quota>,
     pub destination_skew: Arc<Skew>,
+    /// Our connections to the destination that last.
+    pub own: Arc<OwnClients>,
+    /// What others were seen to write there.
+    foreign: watch::Sender<ForeignWrites>,
 }
 
 impl Supervisor {
@@ -43,10 +49,23 @@ impl Supervisor {
         meters: Vec<Arc<Meters>>,
         paused: Vec<watch::Receiver<bool>>,
         orders: mpsc::Receiver<Order>,
+        foreign: watch::Sender<ForeignWrites>,
     ) -> Self {
         let quota = Arc::new(Quota::new(spec.options.spool.as_ref().map_or(0, |spool| spool.quota)));
-        let (owner, destination_skew) = (Owner::new(), Arc::default());
-        Self { spec, events, stop, meters, paused, orders, owner, predecessors: None, quota, destination_skew }
+        Self {
+            spec,
+            events,
+            stop,
+            meters,
+            paused,
+            orders,
+            owner: Owner::new(),
+            predecessors: None,
+            quota,
+            destination_skew: Arc::default(),
+            own: Arc::default(),
+            foreign,
+        }
     }
 
     pub(crate) async fn run(mut self, mut mode: StartMode) {
@@ -61,6 +80,8 @@ impl Supervisor {
             self.meters.clone(),
             self.destination_skew.clone(),
         ));
+        watches.spawn(foreign::watch_foreign(self.spec.destination.clone(), self.own.clone(), self.foreign.clone()));
+        watches.spawn(tell_first(self.foreign.subscribe(), self.events.clone()));
         let mut attempt = 0;
         while !self.stop.is_cancelled() {
             let end = match self.plan(mode).await {
@@ -92,10 +113,42 @@ impl Supervisor {
             }
         }
         if self.stop.is_cancelled() {
+            self.release().await;
             self.each(|state| {
                 state.stopped.get_or_insert(None);
             });
         }
+    }
+
+    /// Makes the other users of the destination read-only, where the user wants that.
+    pub(crate) async fn lock_down(&self) {
+        if !self.spec.options.lock_down {
+            return;
+        }
+        let name = self.spec.destination.authority();
+        match lockdown::lock_down(&self.spec, &self.own).await {
+            Ok(locked) => {
+                let message = format!("Users of {name} that are read-only now: {}.", locked.users.join(", "));
+                self.events.replica(Severity::Info, message, None);
+            }
+            Err(error) => {
+                let message = format!("Other users of {name} can still write: {error}");
+                self.events.replica(Severity::Warning, message, None);
+            }
+        }
+    }
+
+    /// Gives the users what they had.
+    async fn release(&self) {
+        if !self.spec.options.lock_down {
+            return;
+        }
+        let (severity, message) = match lockdown::release(&self.spec).await {
+            Ok(released) if released.restored.is_empty() && released.changed.is_empty() => return,
+            Ok(released) => finish::describe_released(&released),
+            Err(failure) => (Severity::Warning, format!("Users of the destination stay read-only: {failure}")),
+        };
+        self.events.replica(severity, message, None);
     }
 
     /// Where each source is to begin: all of them behind their checkpoints, or all with a snapshot.
@@ -199,8 +252,20 @@ impl Supervisor {
         let name = self.spec.destination.address();
         let count = self.spec.sources.len();
         let sources = if count == 1 { "1 source".to_owned() } else { format!("{count} sources") };
+        self.lock_down().await;
         self.events.replica(Severity::Info, format!("Emptied {name}; loading {sources}."), None);
         Ok(())
+    }
+}
+
+/// Tells of the first write of another client.
+async fn tell_first(mut foreign: watch::Receiver<ForeignWrites>, events: Events) {
+    let first = match foreign.wait_for(|writes| writes.seen > 0).await {
+        Ok(writes) => writes.last.as_ref().map(foreign::ForeignWrite::sentence),
+        Err(_) => None,
+    };
+    if let Some(sentence) = first {
+        events.replica(Severity::Warning, sentence, None);
     }
 }
 

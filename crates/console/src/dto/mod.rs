@@ -37,6 +37,7 @@ pub fn export_bindings(dir: &std::path::Path) -> Result<(), ts_rs::ExportError> 
     ReplicaDefinition::export_all(&config)?;
     LiveBatch::export_all(&config)?;
     CheckLine::export_all(&config)?;
+    ReplicaCheckLine::export_all(&config)?;
     EndpointRole::export_all(&config)?;
     ConnectionReport::export_all(&config)?;
     Review::export_all(&config)?;

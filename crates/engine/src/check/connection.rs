@@ -30,14 +30,6 @@ pub(super) fn judge(endpoint: &Endpoint, failure: Option<&Failure>) -> Vec<Found
     }
 }
 
-/// The kind's hint, where it is not about what a running sync does next.
-fn todo(kind: ErrorKind) -> String {
-    match kind {
-        ErrorKind::Disconnected => "Check what listens there: it closed the connection.".to_owned(),
-        kind => kind.hint().replace(" Tributary keeps trying.", "").replace(", then start again", ""),
-    }
-}
-
 fn tls(endpoint: &Endpoint) -> Found {
     if endpoint.tls {
         return Found::ok(TLS, "encrypted, and the certificate is trusted");

@@ -12,12 +12,13 @@ mod retries;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use retries::back_off;
 
 use crate::checkpoint::Checkpoint;
+use crate::clients::OwnClients;
 use crate::event::EngineEvent;
 use crate::handle::Events;
 use crate::meters::Meters;
@@ -47,6 +48,10 @@ pub(crate) struct LinkContext {
     pub skew: Arc<Skew>,
     /// The destination's clock less ours.
     pub destination_skew: Arc<Skew>,
+    /// Our connections to the destination that last.
+    pub own: Arc<OwnClients>,
+    /// Told when the destination was reached again: it may have come back with other settings.
+    pub destination_back: Arc<Notify>,
 }
 
 impl LinkContext {

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::retries::Retries;
 use super::{Announced, LinkContext, LinkEnd, SessionEnd, failed_before};
 use crate::checkpoint::{self, Checkpoint, Progress};
-use crate::destination::{self, Dialect, dialect};
+use crate::destination::{self, Dialect, Keepsake, dialect};
 use crate::expiry::Expiry;
 use crate::meters::Side;
 use crate::spool::{End, SpoolOut, Supply};
@@ -31,6 +31,7 @@ pub(super) async fn run(
         retries: Retries::of(Side::Destination),
         supply: Supply::Left,
         skip_failed: ctx.spec.options.skip_failed,
+        was_open: false,
     };
     let drained = async {
         ctx.stop.cancelled().await;
@@ -42,6 +43,15 @@ pub(super) async fn run(
     }
 }
 
+/// A session with the destination that may begin.
+struct Opened {
+    writer: Writer,
+    /// What the checkpoint says.
+    mark: Option<Progress>,
+    dialect: Dialect,
+    kept: Keepsake,
+}
+
 struct Outlet<'a> {
     ctx: &'a LinkContext,
     spool: SpoolOut,
@@ -49,6 +59,8 @@ struct Outlet<'a> {
     /// Where what follows the checkpoint may come from.
     supply: Supply,
     skip_failed: bool,
+    /// A session was open before.
+    was_open: bool,
 }
 
 impl Outlet<'_> {
@@ -102,10 +114,10 @@ impl Outlet<'_> {
         }
     }
 
-    async fn open(&mut self, begin: Option<Progress>) -> Result<(Writer, Option<Progress>, Dialect), SessionEnd> {
+    async fn open(&mut self, begin: Option<Progress>) -> Result<Opened, SessionEnd> {
         let opening = async {
             let spec = &self.ctx.spec;
-            let dialect = dialect(spec).await?;
+            let (dialect, kept) = dialect(spec).await?;
             let seat = Seat {
                 key: checkpoint::key(&spec.id, &self.ctx.source.id),
                 home: checkpoint::home_db(spec),
@@ -114,15 +126,19 @@ impl Outlet<'_> {
                 begin,
             };
             let import = dialect.expiry == Expiry::ImportMode;
-            let (writer, mark) = Writer::open(&spec.destination, &seat, import, self.ctx.meters.clone()).await?;
-            Ok::<_, Failure>((writer, mark, dialect))
+            let (mut writer, mark) = Writer::open(&spec.destination, &seat, import, self.ctx.meters.clone()).await?;
+            writer.belongs_to(&self.ctx.own);
+            Ok::<_, Failure>(Opened { writer, mark: mark.map(|mark| mark.progress), dialect, kept })
         };
-        let (writer, mark, dialect) = tokio::select! {
+        let opened: Opened = tokio::select! {
             opened = opening => opened?,
             () = self.ctx.stop.cancelled() => return Err(SessionEnd::Stopped),
         };
-        self.ctx.meters.update(|state| state.expiry = Some(dialect.expiry));
-        Ok((writer, mark.map(|mark| mark.progress), dialect))
+        if std::mem::replace(&mut self.was_open, true) {
+            self.ctx.destination_back.notify_one();
+        }
+        self.ctx.meters.update(|state| state.expiry = Some(opened.dialect.expiry));
+        Ok(opened)
     }
 
     /// Loads the snapshot that is announced, then follows the stream behind it.
@@ -131,14 +147,14 @@ impl Outlet<'_> {
             Ok(announced) = announced => announced,
             end = self.spool.over() => return Err(end.into()),
         };
-        let (mut writer, mark, dialect) = self.open(joins.then_some(Progress::Loading)).await?;
+        let Opened { mut writer, mark, dialect, kept } = self.open(joins.then_some(Progress::Loading)).await?;
         if mark != Some(Progress::Loading) {
             let name = self.ctx.spec.destination.authority();
             return Err(SessionEnd::NeedsFull(format!("{name} lost the marker of the load")));
         }
         let loaded = snapshot::load(self.ctx, &mut self.spool, &mut writer, framing, dialect).await?;
         place.db = loaded.stream_db;
-        let mut apply = Apply::new(self.ctx, place.clone(), dialect, writer.session());
+        let mut apply = Apply::new(self.ctx, place.clone(), (dialect, kept), writer.session());
         apply.checkpoint(&mut writer).await?;
         self.spool.streams_from(&place, loaded.rest.len() as u64);
         self.supply = Supply::Held;
@@ -158,13 +174,13 @@ impl Outlet<'_> {
     }
 
     async fn follow(&mut self) -> Result<SessionEnd, SessionEnd> {
-        let (mut writer, mark, dialect) = self.open(None).await?;
+        let Opened { mut writer, mark, dialect, kept } = self.open(None).await?;
         let place = self.place(mark)?;
         self.spool.begin(&place, self.supply).await;
         self.supply = Supply::Held;
         self.retries.works(self.ctx);
         self.ctx.meters.streaming(place.offset);
-        let mut apply = Apply::new(self.ctx, place, dialect, writer.session());
+        let mut apply = Apply::new(self.ctx, place, (dialect, kept), writer.session());
         let end = apply.run(&mut self.spool, &mut writer, bytes::Bytes::new()).await;
         self.record_failed(&writer, &end).await;
         Ok(end)

@@ -9,7 +9,7 @@ use super::huge::{self, HUGE};
 use super::rewrite::{Clock, rewrite};
 use super::transaction::Transaction;
 use crate::checkpoint::{self, Checkpoint, Session};
-use crate::destination::Dialect;
+use crate::destination::{Dialect, Keepsake};
 use crate::link::{LinkContext, SessionEnd};
 use crate::snapshot::is_foreign_mark;
 use crate::spool::{Piece, SpoolOut};
@@ -25,6 +25,8 @@ pub(crate) struct Apply<'a> {
     /// Up to where the stream was taken, and the database it has selected there.
     place: Checkpoint,
     dialect: Dialect,
+    /// Written again after a command that deletes or moves it.
+    kept: Keepsake,
     buf: BytesMut,
     arrived_ms: u64,
     arrived: Instant,
@@ -38,13 +40,19 @@ pub(crate) struct Apply<'a> {
 
 impl<'a> Apply<'a> {
     /// Starts behind `place`.
-    pub(crate) fn new(ctx: &'a LinkContext, place: Checkpoint, dialect: Dialect, session: Session) -> Self {
+    pub(crate) fn new(
+        ctx: &'a LinkContext,
+        place: Checkpoint,
+        (dialect, kept): (Dialect, Keepsake),
+        session: Session,
+    ) -> Self {
         let key = checkpoint::key(&ctx.spec.id, &ctx.source.id);
         let checkpointed = (place.offset, Instant::now());
         Self {
             ctx,
             place,
             dialect,
+            kept,
             buf: BytesMut::new(),
             arrived_ms: crate::meters::unix_ms(std::time::SystemTime::now()),
             arrived: Instant::now(),
@@ -307,6 +315,7 @@ impl<'a> Apply<'a> {
             self.transaction.begin(self.ctx.spec.destination.db.unwrap_or(db), self.arrived);
             write::command(&mut self.transaction.out, &[b"FLUSHDB"]);
             self.transaction.added(1);
+            self.transaction.put_back(&self.kept);
             return Ok(());
         }
         self.pass_on(raw, Kind::Write);
@@ -315,9 +324,10 @@ impl<'a> Apply<'a> {
         for (from, to) in [swapped, (swapped.1, swapped.0)] {
             if let (Kind::SwapDb, Some(to), true) = (kind, to.and_then(|db| u32::try_from(db).ok()), from == Some(home))
             {
-                self.transaction.remove_key_from(to);
+                self.transaction.remove_keys_from(to, &self.kept);
             }
         }
+        self.transaction.put_back(&self.kept);
         Ok(())
     }
 

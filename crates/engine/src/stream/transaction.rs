@@ -7,6 +7,7 @@ use tributary_resp::write;
 
 use crate::Failure;
 use crate::checkpoint::{Checkpoint, Session};
+use crate::destination::Keepsake;
 use crate::writer::{Batch, Writer};
 
 /// A transaction with more than this is closed as soon as the source's own transactions allow.
@@ -85,11 +86,22 @@ impl Transaction {
         self.replies += 1;
     }
 
-    /// Appends the removal of the checkpoint's key from database `db`, where a SWAPDB brought it.
-    pub(super) fn remove_key_from(&mut self, db: u32) {
+    /// Appends the removal of our keys from database `db`, where a SWAPDB brought them.
+    pub(super) fn remove_keys_from(&mut self, db: u32, kept: &Keepsake) {
         self.select(db);
-        write::command(&mut self.out, &[b"DEL", self.key.as_bytes()]);
-        self.added_own();
+        for key in std::iter::once(&self.key).chain(kept.iter().map(|(key, _)| key)) {
+            write::command(&mut self.out, &[b"DEL", key.as_bytes()]);
+            self.replies += 1;
+        }
+    }
+
+    /// Appends what is recorded of the destination's settings, which a flush has deleted.
+    pub(super) fn put_back(&mut self, kept: &Keepsake) {
+        if let (Some((key, value)), true) = (kept, self.open) {
+            self.select(self.home);
+            write::command(&mut self.out, &[b"SET", key.as_bytes(), value.as_bytes()]);
+            self.added_own();
+        }
     }
 
     fn select(&mut self, db: u32) {

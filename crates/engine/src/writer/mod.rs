@@ -19,6 +19,7 @@ pub(crate) use fence::{Seat, may_end, run_id, taken_over};
 pub(crate) use flight::{Batch, Flight};
 
 use crate::checkpoint::{Mark, Session};
+use crate::clients::{OwnClient, OwnClients};
 use crate::meters::Meters;
 use crate::{Endpoint, ErrorKind, Failure, dial};
 use talk::Talk;
@@ -37,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Writer {
     out: dial::Writer,
     session: Session,
+    /// Says that the connection is ours, for as long as it lasts.
+    known: Option<OwnClient>,
     flight: Arc<Flight>,
     replies: JoinHandle<()>,
     name: String,
@@ -67,7 +70,12 @@ impl Writer {
         let flight = Arc::new(Flight::new(meters));
         let replies = tokio::spawn(replies::read(talk.reader, flight.clone(), name.clone(), PATIENCE));
         let session = mark.as_ref().map_or_else(|| seat.owner.session(None), |mark| mark.session.clone());
-        Ok((Self { out: talk.writer, session, flight, replies, name }, mark))
+        Ok((Self { out: talk.writer, session, known: None, flight, replies, name }, mark))
+    }
+
+    /// Counts the connection among ours.
+    pub(crate) fn belongs_to(&mut self, own: &Arc<OwnClients>) {
+        self.known = self.session.client.as_ref().map(|(_, id)| own.add(*id));
     }
 
     /// What the checkpoint says of who writes it.
