@@ -239,6 +239,18 @@ fn a_wrong_password_and_a_dead_host_fail_where_they_are_and_the_others_are_check
 }
 
 #[test]
+fn a_server_that_closes_every_connection_is_no_panic_and_no_pass() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let other = Server::start(Version::Redis70);
+    for (source, destination) in [(&url, &other.url()), (&other.url(), &url)] {
+        let checked = check(source, destination);
+        assert_eq!((checked.code, checked.fails()), (Some(3), vec!["Reachable"]), "{}", checked.text);
+    }
+}
+
+#[test]
 fn a_dead_destination_fails_and_the_source_is_checked_all_the_same() {
     let source = Server::start(Version::Redis70);
     let checked = check(&source.url(), &format!("redis://127.0.0.1:{}", free_port()));
