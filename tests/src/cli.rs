@@ -27,6 +27,11 @@ pub fn program() -> PathBuf {
     path
 }
 
+/// Where a run keeps what it is given no folder for: beside the binary, never in the home of whoever runs the tests.
+fn state_home() -> PathBuf {
+    program().with_file_name("tributary-tests-state").join(std::process::id().to_string())
+}
+
 /// USER_HZ, the unit of the times in /proc; 100 on every Linux of today.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -76,6 +81,7 @@ impl Sync {
             .args(["sync", "--destination", destination, "--json"])
             .args(sources.iter().flat_map(|source| ["--source", source]))
             .args(extra)
+            .env("XDG_STATE_HOME", state_home())
             .envs(environment.iter().copied())
             .env("TRIBUTARY_LOG", "debug")
             .stdin(Stdio::null())

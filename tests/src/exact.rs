@@ -39,6 +39,7 @@ pub struct Load {
 #[derive(Debug, Default)]
 struct Shared {
     done: AtomicBool,
+    rests: AtomicBool,
     /// Rounds to be written beyond the steady rate.
     owed: AtomicU64,
     written: AtomicU64,
@@ -76,12 +77,16 @@ impl Load {
         let shared = Arc::new(Shared::default());
         let (seen, mut connection) = (Arc::clone(&shared), server.connect());
         let thread = std::thread::spawn(move || {
-            let started = Instant::now();
+            let (mut last, mut due) = (Instant::now(), Duration::ZERO);
             let (mut number, mut bursts) = (0, 0);
             while !seen.done.load(Ordering::SeqCst) {
-                let steady = started.elapsed().as_millis() as u64 * rounds_per_second / 1000;
+                let passed = last.elapsed();
+                last += passed;
+                if !seen.rests.load(Ordering::SeqCst) {
+                    due += passed;
+                }
                 bursts += seen.owed.swap(0, Ordering::SeqCst);
-                let target = steady + bursts;
+                let target = due.as_millis() as u64 * rounds_per_second / 1000 + bursts;
                 while number < target {
                     let to = target.min(number + PER_PIPELINE);
                     write(&mut connection, &shape, number..to)?;
@@ -106,6 +111,13 @@ impl Load {
         let target = self.written() + rounds;
         self.shared.owed.fetch_add(rounds, Ordering::SeqCst);
         eventually("the burst is written", || (self.written() >= target).then_some(()));
+    }
+
+    /// Writes nothing more, but for bursts.
+    pub fn rest(&self) {
+        self.shared.rests.store(true, Ordering::SeqCst);
+        // A turn that is under way ends before long.
+        std::thread::sleep(10 * TURN);
     }
 
     /// Stops writing: how many rounds were written.

@@ -39,14 +39,16 @@ impl Many {
             Server::with(version, &["databases 32"])
         };
         let sources: Vec<Server> = (0..SOURCES).map(start).collect();
-        let loads = sources.iter().enumerate();
-        let loads = loads.map(|(i, source)| Load::prefixed(source, &prefix(i), ROUNDS_PER_SECOND)).collect();
+        let load = |i: usize| Load::prefixed(&sources[i], &prefix(i), ROUNDS_PER_SECOND);
+        let mut loads: Vec<Load> = (0..newest).map(load).collect();
         let proxy = Proxy::before(sources[0].port());
         let destination = Server::start(Version::Redis70);
         let mut urls: Vec<String> = sources.iter().map(Server::url).collect();
         urls[0] = proxy.url();
         let mut sync = Sync::from_all(&urls, &destination.url(), &[], &[]);
         sync.until_all_synced();
+        // An older destination takes its stream, but could not load a snapshot of its values.
+        loads.push(load(newest));
         Self { sources, loads, proxy, destination, sync, failed: BTreeSet::new() }
     }
 

@@ -79,7 +79,7 @@ impl Spooling {
         assert_eq!(exact::rounds(&mut watch), rounds);
         exact::no_transaction_is_split(&mut watch);
         compare::servers(&self.source, &self.destination, EXPIRY_TOLERANCE_MS).none();
-        assert_eq!(self.source.count("sync_full"), 1);
+        assert_eq!(self.source.count("sync_full"), 1, "{:#?}", self.sync.events());
         self.sync.until("the spool is drained", |source| {
             number(source, "spool_bytes") == 0 && number(source, "spool_disk_bytes") == 0
         });
@@ -139,6 +139,21 @@ fn an_outage_of_the_destination_under_20_000_writes_a_second_costs_neither_the_l
     let spooling = spooling.ends_equal(load);
     assert_eq!(spooling.link(), link, "the source's link was dropped");
     assert_eq!(spooling.source.count("sync_partial_ok"), 0);
+    assert_eq!(spooling.sync.interrupt().code, Some(0));
+}
+
+#[test]
+fn a_process_that_was_killed_goes_on_from_its_spool_although_the_backlog_has_moved_past_the_checkpoint() {
+    let mut spooling = Spooling::new("1mb", "4gb");
+    let load = Load::heavy(&spooling.source);
+    spooling.proxy.cut();
+    spooling.until_on_disk(4 << 20);
+    // The backlog must still reach back to the spool's end when the next process asks for it.
+    load.rest();
+    let mut spooling = spooling.kill_and_start_again(|_| ());
+    spooling.sync.until("retrying", |source| source["phase"] == "retrying");
+    spooling.proxy.mend();
+    let spooling = spooling.ends_equal(load);
     assert_eq!(spooling.sync.interrupt().code, Some(0));
 }
 
