@@ -45,6 +45,8 @@ pub struct StoredEndpoint {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// The name under which Sentinels know it; the host is a list of them then.
+    pub sentinel: Option<String>,
     /// Whether it speaks TLS.
     pub tls: bool,
     /// The ACL user.
@@ -80,6 +82,7 @@ impl StoredEndpoint {
         Endpoint {
             host: self.host.clone(),
             port: self.port,
+            sentinel: self.sentinel.clone(),
             tls: self.tls,
             username: self.username.clone(),
             password,
@@ -92,6 +95,7 @@ impl StoredEndpoint {
         EndpointView {
             host: self.host.clone(),
             port: self.port,
+            sentinel: self.sentinel.clone(),
             tls: self.tls,
             username: self.username.clone(),
             db: self.db,
@@ -112,6 +116,7 @@ impl From<&Endpoint> for StoredEndpoint {
         Self {
             host: endpoint.host.clone(),
             port: endpoint.port,
+            sentinel: endpoint.sentinel.clone(),
             tls: endpoint.tls,
             username: endpoint.username.clone(),
             db: endpoint.db,

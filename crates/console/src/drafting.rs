@@ -134,9 +134,14 @@ fn address_of(draft: &EndpointDraft, field: &str) -> Result<StoredEndpoint, Cons
     if draft.port == 0 {
         return invalid("port", "The port is a number from 1 to 65535.");
     }
+    let sentinel = draft.sentinel.as_deref().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
+    if sentinel.is_none() && host.contains(',') {
+        return invalid("host", "More than one host is for Sentinels: name the master that they watch as well.");
+    }
     Ok(StoredEndpoint {
         host: host.to_owned(),
         port: draft.port,
+        sentinel,
         tls: draft.tls,
         username: draft.username.as_deref().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned),
         db: draft.db,
@@ -192,6 +197,7 @@ pub(crate) fn parse_url(url: &str) -> Result<EndpointDraft, ConsoleError> {
     Ok(EndpointDraft {
         host: endpoint.host,
         port: endpoint.port,
+        sentinel: endpoint.sentinel,
         tls: endpoint.tls,
         username: endpoint.username,
         db: endpoint.db,
@@ -210,7 +216,15 @@ mod tests {
 
     fn endpoint_draft(host: &str) -> EndpointDraft {
         let password = PasswordDraft::Set { value: "hunter2".into(), this_run_only: false };
-        EndpointDraft { host: host.into(), port: 6379, tls: false, username: Some(" ".into()), db: None, password }
+        EndpointDraft {
+            host: host.into(),
+            port: 6379,
+            sentinel: None,
+            tls: false,
+            username: Some(" ".into()),
+            db: None,
+            password,
+        }
     }
 
     fn draft() -> ReplicaDraft {

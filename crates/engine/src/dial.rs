@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::{Endpoint, ErrorKind, Failure};
+use crate::{Endpoint, ErrorKind, Failure, sentinel};
 
 /// How long a connection may take to come about, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,27 +32,31 @@ pub(crate) async fn dial(endpoint: &Endpoint) -> Result<(Reader, Writer), Failur
 }
 
 async fn connect(endpoint: &Endpoint, name: &str) -> Result<(Reader, Writer), Failure> {
-    let tcp = open(endpoint, name).await?;
+    let (host, port) = match &endpoint.sentinel {
+        Some(master) => sentinel::find(endpoint, master).await?,
+        None => (endpoint.host.clone(), endpoint.port),
+    };
+    let tcp = open(&host, port, name).await?;
     // Batches are written whole; waiting for an ACK before the next one would only add lag.
     tcp.set_nodelay(true).map_err(|e| Failure::io(name, &e))?;
     if !endpoint.tls {
         let (reader, writer) = tcp.into_split();
         return Ok((Box::new(reader), Box::new(writer)));
     }
-    let server = ServerName::try_from(endpoint.host.clone()).map_err(|_| {
-        Failure::new(ErrorKind::Tls, name, format!("{} is no name that a certificate can hold.", endpoint.host))
-    })?;
+    let server = ServerName::try_from(host.clone())
+        .map_err(|_| Failure::new(ErrorKind::Tls, name, format!("{host} is no name that a certificate can hold.")))?;
     let connector = TlsConnector::from(tls_config(name)?);
     let stream = connector.connect(server, tcp).await.map_err(|e| tls_failure(name, &e))?;
     let (reader, writer) = tokio::io::split(stream);
     Ok((Box::new(reader), Box::new(writer)))
 }
 
-async fn open(endpoint: &Endpoint, name: &str) -> Result<TcpStream, Failure> {
-    let addresses: Vec<_> = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port))
+/// Opens a plain connection; `name` is what messages call the server.
+pub(crate) async fn open(host: &str, port: u16, name: &str) -> Result<TcpStream, Failure> {
+    let addresses: Vec<_> = tokio::net::lookup_host((host, port))
         .await
         .map_err(|e| {
-            let message = format!("The host name {} has no address: {e}.", endpoint.host);
+            let message = format!("The host name {host} has no address: {e}.");
             Failure::new(ErrorKind::Dns, name, message)
         })?
         .collect();
@@ -63,9 +67,7 @@ async fn open(endpoint: &Endpoint, name: &str) -> Result<TcpStream, Failure> {
             Err(error) => last = Some(Failure::io(name, &error)),
         }
     }
-    Err(last.unwrap_or_else(|| {
-        Failure::new(ErrorKind::Dns, name, format!("The host name {} has no address.", endpoint.host))
-    }))
+    Err(last.unwrap_or_else(|| Failure::new(ErrorKind::Dns, name, format!("The host name {host} has no address."))))
 }
 
 /// TLS 1.2 and 1.3 with the authorities that this machine trusts; read once, they do not change while we run.

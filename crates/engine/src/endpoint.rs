@@ -6,13 +6,18 @@ use crate::Secret;
 /// The port of a Redis server when a URL names none.
 pub const DEFAULT_PORT: u16 = 6379;
 
+/// The port of a Sentinel when a URL names none.
+pub const DEFAULT_SENTINEL_PORT: u16 = 26379;
+
 /// One Redis server and how to enter it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Host name or address, without brackets.
+    /// Host name or address, without brackets. With [`Self::sentinel`]: the Sentinels, `host[:port]` with commas between.
     pub host: String,
-    /// TCP port.
+    /// TCP port; of every Sentinel that names none of its own.
     pub port: u16,
+    /// The name under which Sentinels know the server: they are asked where it is at every connection.
+    pub sentinel: Option<String>,
     /// Whether the link is encrypted.
     pub tls: bool,
     /// ACL user; `None` is the default user.
@@ -35,6 +40,9 @@ pub enum EndpointError {
     /// No host in the URL.
     #[error("the URL names no host")]
     NoHost,
+    /// Sentinels without the name of what they watch.
+    #[error("a Sentinel URL names the master: redis+sentinel://host:26379/mymaster")]
+    NoSentinelName,
     /// The path is no database number.
     #[error("the database must be a number, as in redis://host:6379/3")]
     Database,
@@ -44,11 +52,15 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
-    /// Reads `redis://[user[:password]@]host[:port][/db]`, or the same with `rediss://` for TLS.
+    /// Reads `redis://[user[:password]@]host[:port][/db]`, or the same with `rediss://` for TLS; for Sentinels
+    /// `redis+sentinel://[user[:password]@]host[:port][,host[:port]…]/name[/db]`, or `rediss+sentinel://`.
     ///
     /// # Errors
     /// When the text is not such a URL. The error never holds the password.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        if let Some((plain, sentinels)) = split_sentinels(text.trim()) {
+            return Self::parse_sentinels(&plain, &sentinels);
+        }
         let url = Url::parse(text.trim()).map_err(|_| EndpointError::NotUrl)?;
         let tls = match url.scheme() {
             "redis" => false,
@@ -74,11 +86,40 @@ impl Endpoint {
         Ok(Self {
             host,
             port: url.port().unwrap_or(DEFAULT_PORT),
+            sentinel: None,
             tls,
             username: Some(decode(url.username())).filter(|name| !name.is_empty()),
             password: url.password().map(|password| Secret::new(decode(password))),
             db,
         })
+    }
+
+    /// `plain` is the URL with the first Sentinel alone and `/name[/db]` as its path.
+    fn parse_sentinels(plain: &str, sentinels: &str) -> Result<Self, EndpointError> {
+        let mut url = Url::parse(plain).map_err(|_| EndpointError::NotUrl)?;
+        let path = url.path().trim_start_matches('/').to_owned();
+        let (name, db) = path.split_once('/').unwrap_or((&path, ""));
+        if name.is_empty() {
+            return Err(EndpointError::NoSentinelName);
+        }
+        url.set_path(db);
+        let endpoint = Self::parse(url.as_str())?;
+        let (host, port) = (sentinels.to_owned(), DEFAULT_SENTINEL_PORT);
+        Ok(Self { host, port, sentinel: Some(decode(name)), ..endpoint })
+    }
+
+    /// The Sentinels to ask, in order.
+    pub(crate) fn sentinels(&self) -> Vec<(String, u16)> {
+        let node = |text: &str| {
+            let text = text.trim();
+            let with_port = text.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
+            let (host, port) = match with_port.and_then(|(host, port)| Some((host, port.parse().ok()?))) {
+                Some((host, port)) => (host, port),
+                None => (text, self.port),
+            };
+            (host.trim_matches(['[', ']']).to_owned(), port)
+        };
+        self.host.split(',').filter(|text| !text.trim().is_empty()).map(node).collect()
     }
 
     /// `host:port`, followed by `/db` when one database is meant: how messages name the endpoint.
@@ -90,10 +131,12 @@ impl Endpoint {
         }
     }
 
-    /// `host:port`, with brackets around an IPv6 address.
+    /// `host:port`, with brackets around an IPv6 address; `name@sentinels` for a server that Sentinels know.
     #[must_use]
     pub fn authority(&self) -> String {
-        if self.host.contains(':') {
+        if let Some(name) = &self.sentinel {
+            format!("{name}@{}", self.host)
+        } else if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {
             format!("{}:{}", self.host, self.port)
@@ -105,6 +148,10 @@ impl Endpoint {
     pub fn url_redacted(&self) -> String {
         let scheme = if self.tls { "rediss" } else { "redis" };
         let user = self.username.as_deref().map(|u| format!("{}@", utf8_percent_encode(u, NON_ALPHANUMERIC)));
+        if let Some(name) = &self.sentinel {
+            let db = self.db.map_or_else(String::new, |db| format!("/{db}"));
+            return format!("{scheme}+sentinel://{}{}/{name}{db}", user.unwrap_or_default(), self.host);
+        }
         format!("{scheme}://{}{}", user.unwrap_or_default(), self.address())
     }
 
@@ -115,7 +162,10 @@ impl Endpoint {
             (Some(a), Some(b)) => a == b,
             _ => true,
         };
-        overlap && self.port == other.port && canonical(&self.host) == canonical(&other.host)
+        overlap
+            && self.sentinel == other.sentinel
+            && self.port == other.port
+            && canonical(&self.host) == canonical(&other.host)
     }
 }
 
@@ -125,6 +175,16 @@ fn canonical(host: &str) -> String {
         "localhost" | "127.0.0.1" | "::1" | "0.0.0.0" => "localhost".to_owned(),
         other => other.to_owned(),
     }
+}
+
+/// The URL of Sentinels as a URL with one host, and the list of them.
+fn split_sentinels(text: &str) -> Option<(String, String)> {
+    let (scheme, rest) = text.split_once("+sentinel://")?;
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (user, hosts) = authority.rsplit_once('@').map_or((None, authority), |(user, hosts)| (Some(user), hosts));
+    let first = hosts.split(',').next().unwrap_or_default();
+    let user = user.map_or_else(String::new, |user| format!("{user}@"));
+    Some((format!("{scheme}://{user}{first}/{path}"), hosts.to_owned()))
 }
 
 fn decode(text: &str) -> String {
@@ -146,6 +206,19 @@ mod tests {
         let plain = Endpoint::parse("redis://cache.example").unwrap();
         assert_eq!((plain.port, plain.db, plain.username, plain.password), (6379, None, None, None));
         assert_eq!(Endpoint::parse("redis://:secret@h").unwrap().username, None);
+    }
+
+    #[test]
+    fn sentinels_are_a_list_with_the_name_of_what_they_watch() {
+        let endpoint = Endpoint::parse("redis+sentinel://ann:p%40s@s1,s2:27000,[::1]:5/mymaster/2").unwrap();
+        assert_eq!((endpoint.sentinel.as_deref(), endpoint.db, endpoint.tls), (Some("mymaster"), Some(2), false));
+        assert_eq!(endpoint.password.as_ref().map(Secret::expose), Some("p@s"));
+        let nodes = [("s1".to_owned(), 26379), ("s2".to_owned(), 27000), ("::1".to_owned(), 5)];
+        assert_eq!(endpoint.sentinels(), nodes);
+        assert_eq!(endpoint.address(), "mymaster@s1,s2:27000,[::1]:5/2");
+        assert_eq!(endpoint.url_redacted(), "redis+sentinel://ann@s1,s2:27000,[::1]:5/mymaster/2");
+        assert!(Endpoint::parse("rediss+sentinel://s1/m").unwrap().tls);
+        assert_eq!(Endpoint::parse("redis+sentinel://s1"), Err(EndpointError::NoSentinelName));
     }
 
     #[test]

@@ -32,7 +32,8 @@ fn destination(version: Version) -> (Server, ReplicaSpec) {
         id: "r".into(),
         name: "r".into(),
         destination: Endpoint::parse(&url).unwrap(),
-        sources: vec![SourceSpec { id: "s".into(), name: "s".into(), endpoint: source }],
+        sources: vec![SourceSpec { id: "s".into(), name: "s".into(), endpoint: source, stopped: false }],
+        options: tributary_engine::ReplicaOptions::default(),
     };
     (server, spec)
 }

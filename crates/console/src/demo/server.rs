@@ -119,6 +119,7 @@ impl Server {
 
     pub fn endpoint(&self) -> Endpoint {
         Endpoint {
+            sentinel: None,
             host: HOST.to_owned(),
             port: self.port,
             tls: false,

@@ -78,6 +78,8 @@ pub struct EndpointView {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// The name under which Sentinels know it; the host is a list of them then, with commas between.
+    pub sentinel: Option<String>,
     /// Whether it speaks TLS.
     pub tls: bool,
     /// The ACL user.

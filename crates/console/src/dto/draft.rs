@@ -37,6 +37,8 @@ pub struct EndpointDraft {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// The name under which Sentinels know it; the host is a list of them then, with commas between.
+    pub sentinel: Option<String>,
     /// Whether to speak TLS (`rediss://`).
     pub tls: bool,
     /// The ACL user; none for the default user.

@@ -95,7 +95,7 @@ fn read(connection: &Connection, id: &str) -> Result<Option<Definition>, StoreEr
         .optional()?;
     let Some((name, intent, created_at, options)) = head else { return Ok(None) };
     let mut statement = connection.prepare(
-        "SELECT id, name, host, port, tls, username, db, credential, credential_place, stopped
+        "SELECT id, name, host, port, tls, username, db, credential, credential_place, stopped, sentinel
          FROM endpoints WHERE replica_id = ?1 ORDER BY position",
     )?;
     let mut rows = statement.query([id])?;
@@ -125,6 +125,7 @@ fn read_endpoint(row: &Row<'_>) -> Result<StoredEndpoint, StoreError> {
     Ok(StoredEndpoint {
         host: row.get(2)?,
         port: row.get(3)?,
+        sentinel: row.get(10)?,
         tls: row.get(4)?,
         username: row.get(5)?,
         db: row.get(6)?,
@@ -146,8 +147,8 @@ fn insert_endpoint(
     });
     connection.execute(
         "INSERT INTO endpoints (replica_id, position, id, name, host, port, tls, username, db, credential, credential_place,
-                                stopped)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                                stopped, sentinel)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             replica,
             position,
@@ -161,6 +162,7 @@ fn insert_endpoint(
             endpoint.credential.as_ref().map(|credential| &credential.reference),
             place,
             stopped,
+            endpoint.sentinel,
         ],
     )?;
     Ok(())
@@ -189,7 +191,15 @@ mod tests {
     use crate::dto::ReplicaOptions;
 
     fn endpoint(port: u16, credential: Option<Credential>) -> StoredEndpoint {
-        StoredEndpoint { host: "db".into(), port, tls: true, username: Some("u".into()), db: Some(3), credential }
+        StoredEndpoint {
+            host: "db".into(),
+            port,
+            sentinel: Some("m".into()),
+            tls: true,
+            username: Some("u".into()),
+            db: Some(3),
+            credential,
+        }
     }
 
     fn definition() -> Definition {

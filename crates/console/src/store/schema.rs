@@ -55,6 +55,7 @@ const STEPS: &[&str] = &[
     "
     ALTER TABLE replicas ADD COLUMN options TEXT NOT NULL DEFAULT '{}'; -- JSON of dto::ReplicaOptions
     ALTER TABLE endpoints ADD COLUMN stopped INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE endpoints ADD COLUMN sentinel TEXT; -- name of the master that the Sentinels in host watch
 ",
 ];
 

@@ -69,7 +69,8 @@ impl Server {
 
     pub fn draft(&self) -> EndpointDraft {
         let password = PasswordDraft::Set { value: self.password.clone(), this_run_only: false };
-        EndpointDraft { host: "127.0.0.1".into(), port: self.port, tls: false, username: None, db: None, password }
+        let host = "127.0.0.1".into();
+        EndpointDraft { host, port: self.port, sentinel: None, tls: false, username: None, db: None, password }
     }
 }
 

@@ -13,6 +13,10 @@ host: string,
  */
 port: number, 
 /**
+ * The name under which Sentinels know it; the host is a list of them then, with commas between.
+ */
+sentinel: string | null, 
+/**
  * Whether it speaks TLS.
  */
 tls: boolean, 
