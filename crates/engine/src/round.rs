@@ -91,7 +91,7 @@ impl Running<'_> {
             stop: stop.clone(),
             paused: paused.clone(),
             owner: all.owner.clone(),
-            predecessors: all.predecessors.clone().unwrap_or_else(|| Arc::new([])),
+            predecessors: all.predecessors.clone(),
             quota: all.quota.clone(),
             skew: Arc::default(),
             destination_skew: all.destination_skew.clone(),

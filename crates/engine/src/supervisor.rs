@@ -18,9 +18,11 @@ use crate::meters::{LinkState, Meters, Side};
 use crate::owner::Owner;
 use crate::probe::Skew;
 use crate::round::{RoundEnd, Starts};
-use crate::spool::Quota;
+use crate::spool::{self, Quota};
 use crate::writer::{may_end, taken_over};
-use crate::{Action, ErrorKind, Failure, ReplicaSpec, Retry, StartMode, durability, finish, kinship, lockdown};
+use crate::{
+    Action, ErrorKind, Failure, ReplicaSpec, Retry, SourceSpec, StartMode, durability, finish, kinship, lockdown,
+};
 
 /// All that lasts from one round to the next.
 pub(crate) struct Supervisor {
@@ -82,10 +84,15 @@ impl Supervisor {
         ));
         watches.spawn(foreign::watch_foreign(self.spec.destination.clone(), self.own.clone(), self.foreign.clone()));
         watches.spawn(tell_first(self.foreign.subscribe(), self.events.clone()));
-        let mut attempt = 0;
+        let (mut attempt, mut resync) = (0, false);
         while !self.stop.is_cancelled() {
-            let end = match self.plan(mode).await {
+            let end = match self.plan(mode, resync).await {
                 Ok(starts) => self.round(starts).await,
+                // A destination that is gone is no reason to lose what the spools of an earlier run can still be gone on
+                // with: the links wait for it themselves.
+                Err(failure) if attempt == 0 && self.goes_on_without(&failure, mode) => {
+                    self.round(Starts::behind(&self.spec.sources)).await
+                }
                 Err(failure) => RoundEnd::Failed(failure),
             };
             match end {
@@ -99,8 +106,8 @@ impl Supervisor {
                     let message = format!("Full resync across all sources: {reason}.");
                     self.events.replica(Severity::Warning, message, None);
                     attempt = 0;
-                    // What may be deleted is ours: the user's confirmation covers later resyncs of the same replica.
-                    mode = StartMode::Restart;
+                    // The user's confirmation covers later resyncs of the same replica: of what is ours.
+                    (mode, resync) = (StartMode::Resume, true);
                 }
                 RoundEnd::Failed(failure) if failure.action() == Action::Stop => {
                     self.stopped(&failure);
@@ -152,7 +159,7 @@ impl Supervisor {
     }
 
     /// Where each source is to begin: all of them behind their checkpoints, or all with a snapshot.
-    async fn plan(&mut self, mode: StartMode) -> Result<Starts, Failure> {
+    async fn plan(&mut self, mode: StartMode, resync: bool) -> Result<Starts, Failure> {
         for (source, meters) in self.spec.sources.iter().zip(&self.meters) {
             meters.update(|state| {
                 if !source.stopped {
@@ -164,7 +171,7 @@ impl Supervisor {
         let look = async {
             let found = destination::open(&self.spec).await?;
             self.know(&found)?;
-            let starts = self.starts(mode, &found)?;
+            let starts = self.starts(mode, resync, &found)?;
             if starts.loads() {
                 kinship::check(&self.spec).await?;
             }
@@ -187,12 +194,24 @@ impl Supervisor {
         }
     }
 
-    fn starts(&self, mode: StartMode, found: &Opening) -> Result<Starts, Failure> {
+    /// Whether the links can begin although the destination is not there.
+    fn goes_on_without(&self, failure: &Failure, mode: StartMode) -> bool {
+        let Some(spool) = &self.spec.options.spool else { return false };
+        let left = |source: &SourceSpec| spool::has_files(spool, &self.spec.id, &source.id);
+        let of_destination = failure.endpoint == self.spec.destination.authority();
+        mode != StartMode::Restart
+            && failure.action() == Action::Retry
+            && of_destination
+            && self.spec.sources.iter().any(left)
+    }
+
+    fn starts(&self, mode: StartMode, resync: bool, found: &Opening) -> Result<Starts, Failure> {
         let Opening { survey, marks } = found;
         let sources = self.spec.sources.len();
         let progress = || marks.iter().map(|mark| mark.as_ref().map(|mark| &mark.progress));
         let held: Vec<bool> = progress().map(|p| matches!(p, Some(Progress::At(_) | Progress::Failed(..)))).collect();
-        if mode == StartMode::Restart {
+        let ours = resync && marks.iter().any(Option::is_some);
+        if mode == StartMode::Restart || ours {
             return Ok(Starts::all(sources));
         }
         if held.iter().all(|held| *held) {

@@ -40,8 +40,8 @@ pub(crate) struct LinkContext {
     pub paused: watch::Receiver<bool>,
     /// The run that it belongs to.
     pub owner: Owner,
-    /// The runs that it may take the checkpoint over from.
-    pub predecessors: Arc<[String]>,
+    /// The runs that it may take the checkpoint over from; any, once, where the destination was not reached yet.
+    pub predecessors: Option<Arc<[String]>>,
     /// What the replica's spools may take up on disk.
     pub quota: Arc<Quota>,
     /// The source's clock less ours.
@@ -175,7 +175,11 @@ impl From<End> for SessionEnd {
 
 /// Keeps one source in step until it is stopped or cannot go on.
 pub(crate) async fn run(ctx: LinkContext, start: Start) -> LinkEnd {
-    let (input, output) = spool(ctx.open_disk(), ctx.meters.clone(), ctx.paused.clone());
+    let disk = ctx.open_disk();
+    if let (Some(disk), Start::Load(_) | Start::Join) = (&disk, &start) {
+        disk.clear().await;
+    }
+    let (input, output) = spool(disk, ctx.meters.clone(), ctx.paused.clone());
     let (announce, announced) = oneshot::channel();
     let (load, joins) = match start {
         Start::Load(gate) => (Some(intake::Load { gate: Some(gate), announce }), false),

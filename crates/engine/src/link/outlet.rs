@@ -1,5 +1,7 @@
 //! The destination's side of a link: takes the checkpoint over, and applies what the spool holds behind it.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -13,10 +15,13 @@ use crate::meters::Side;
 use crate::spool::{End, SpoolOut, Supply};
 use crate::stream::Apply;
 use crate::writer::{Seat, Writer};
-use crate::{Failure, snapshot};
+use crate::{ErrorKind, Failure, snapshot};
 
 /// How long a stop waits for what was received to be applied. The rest is asked for again on resume.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// So often a destination breaks off at the same place before its limits are looked at.
+const SUSPICIOUS: u32 = 3;
 
 /// Applies until the link is stopped or one of its sides cannot go on.
 pub(super) async fn run(
@@ -31,7 +36,9 @@ pub(super) async fn run(
         retries: Retries::of(Side::Destination),
         supply: Supply::Left,
         skip_failed: ctx.spec.options.skip_failed,
+        predecessors: ctx.predecessors.clone(),
         was_open: false,
+        broke_off: (0, 0),
     };
     let drained = async {
         ctx.stop.cancelled().await;
@@ -59,8 +66,12 @@ struct Outlet<'a> {
     /// Where what follows the checkpoint may come from.
     supply: Supply,
     skip_failed: bool,
+    /// The runs whose sessions may be ended.
+    predecessors: Option<Arc<[String]>>,
     /// A session was open before.
     was_open: bool,
+    /// Where the destination broke off last, and how often in a row.
+    broke_off: (u64, u32),
 }
 
 impl Outlet<'_> {
@@ -91,6 +102,11 @@ impl Outlet<'_> {
                 }
             };
             if let Some(failure) = failure {
+                // The destination is gone from the start: what an earlier run left is gone on with all the same.
+                if self.supply == Supply::Left && !self.was_open && self.spool.begin_with_what_is_left().await {
+                    self.supply = Supply::Held;
+                }
+                let failure = self.explained(failure).await;
                 let Some(wait) = self.retries.after(self.ctx, &failure) else { return LinkEnd::Failed(failure) };
                 if let Some(end) = self.pause(wait).await {
                     return end;
@@ -98,6 +114,19 @@ impl Outlet<'_> {
             }
             end = self.resume().await;
         }
+    }
+
+    /// A destination that breaks off at the same place again and again has a reason.
+    async fn explained(&mut self, failure: Failure) -> Failure {
+        let meters = &self.ctx.meters;
+        let applied = meters.applied.load(Relaxed);
+        let (place, times) = self.broke_off;
+        self.broke_off = if place == applied { (place, times + 1) } else { (applied, 1) };
+        if failure.kind != ErrorKind::Disconnected || self.broke_off.1 < SUSPICIOUS {
+            return failure;
+        }
+        let waiting = meters.received().saturating_sub(applied);
+        destination::query_buffer_exceeded(&self.ctx.spec, waiting).await.unwrap_or(failure)
     }
 
     /// Waits before the next attempt, unless the source's side has ended for good meanwhile.
@@ -122,7 +151,7 @@ impl Outlet<'_> {
                 key: checkpoint::key(&spec.id, &self.ctx.source.id),
                 home: checkpoint::home_db(spec),
                 owner: self.ctx.owner.clone(),
-                predecessors: self.ctx.predecessors.clone(),
+                predecessors: self.predecessors.clone(),
                 begin,
             };
             let import = dialect.expiry == Expiry::ImportMode;
@@ -134,6 +163,8 @@ impl Outlet<'_> {
             opened = opening => opened?,
             () = self.ctx.stop.cancelled() => return Err(SessionEnd::Stopped),
         };
+        // Whoever comes after this has taken over.
+        self.predecessors.get_or_insert_with(|| Arc::new([]));
         if std::mem::replace(&mut self.was_open, true) {
             self.ctx.destination_back.notify_one();
         }

@@ -19,6 +19,17 @@ const SUFFIX: &str = "spool";
 #[derive(Debug, Clone)]
 pub(crate) struct Disk(Arc<Inner>);
 
+/// What an earlier run left.
+#[derive(Debug)]
+pub(super) struct Left {
+    /// Offset before its first byte.
+    pub start: u64,
+    /// Offset of its last.
+    pub end: u64,
+    /// Names of the history that it belongs to, the latest last.
+    pub names: Vec<String>,
+}
+
 #[derive(Debug)]
 struct Inner {
     folder: PathBuf,
@@ -52,11 +63,10 @@ impl Disk {
         Ok(Self(Arc::new(Inner { folder: folder.to_owned(), quota, _lock: lock, files })))
     }
 
-    /// What an earlier run left, if it continues `place`: from which offset to which it reaches, and the history's name.
-    /// All else is removed, a torn end as well.
-    pub(crate) async fn recover(&self, place: &Checkpoint) -> Option<(u64, u64, String)> {
-        let place = place.clone();
-        let found = self.work(move |inner| inner.recover(&place)).await;
+    /// What an earlier run left, if it continues `place`, where that is known. All else is removed, a torn end as well.
+    pub(super) async fn recover(&self, place: Option<&Checkpoint>) -> Option<Left> {
+        let place = place.cloned();
+        let found = self.work(move |inner| inner.recover(place.as_ref())).await;
         if found.is_none() {
             self.clear().await;
         }
@@ -81,7 +91,7 @@ impl Disk {
     }
 
     /// Removes all files.
-    pub(super) async fn clear(&self) {
+    pub(crate) async fn clear(&self) {
         self.work(|inner| {
             inner.drop_while(|_| true);
             for path in listed(&inner.folder) {
@@ -209,7 +219,7 @@ impl Inner {
         Ok(())
     }
 
-    fn recover(&self, place: &Checkpoint) -> Option<(u64, u64, String)> {
+    fn recover(&self, place: Option<&Checkpoint>) -> Option<Left> {
         let paths = listed(&self.folder);
         let mut found: VecDeque<Segment> = VecDeque::new();
         for path in &paths {
@@ -223,9 +233,10 @@ impl Inner {
             }
             found.push_back(segment);
         }
-        let known = found.iter().any(|segment| segment.replid == place.replid);
+        let mut names: Vec<String> = found.iter().map(|segment| segment.replid.clone()).collect();
+        names.dedup();
         let (start, end) = (found.front()?.start, found.back()?.end);
-        if !known || !(start..=end).contains(&place.offset) {
+        if place.is_some_and(|place| !names.contains(&place.replid) || !(start..=end).contains(&place.offset)) {
             return None;
         }
         for path in paths.iter().filter(|path| !found.iter().any(|segment| segment.path == **path)) {
@@ -234,13 +245,12 @@ impl Inner {
         let last = found.back()?;
         let torn = OpenOptions::new().write(true).open(&last.path).and_then(|file| file.set_len(last.bytes));
         torn.ok()?;
-        let replid = last.replid.clone();
         self.quota.found(found.iter().map(|segment| segment.bytes).sum());
         let mut files = self.lock();
         files.next = last_number(&paths) + 1;
         files.segments = found;
         files.open = None;
-        Some((start, end, replid))
+        Some(Left { start, end, names })
     }
 }
 
@@ -255,7 +265,7 @@ fn scan(path: &Path) -> io::Result<Segment> {
 }
 
 /// The spool's files of a folder, in order.
-fn listed(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn listed(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut paths: Vec<_> = entries.filter(|path| path.extension().is_some_and(|e| e == SUFFIX)).collect();
     paths.sort();

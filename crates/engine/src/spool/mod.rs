@@ -22,7 +22,7 @@ use tokio::sync::{Notify, watch};
 
 pub(crate) use disk::Disk;
 pub use quota::SpoolSpec;
-pub(crate) use quota::{Quota, remove_files};
+pub(crate) use quota::{Quota, has_files, remove_files};
 pub(crate) use reader::{SpoolOut, Supply};
 
 use crate::Failure;
@@ -140,7 +140,7 @@ impl SpoolIn {
 
     /// The history has a new name from here on.
     pub(crate) fn rename(&self, replid: &str) {
-        self.shared.lock().replid = replid.into();
+        self.shared.lock().rename(replid);
     }
 
     /// Drops what was received behind `offset`, which the source no longer knows; false when it was taken already.

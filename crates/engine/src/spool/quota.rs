@@ -43,6 +43,11 @@ pub(crate) fn remove_files(spec: &SpoolSpec, replica: &str, source: Option<&str>
     }
 }
 
+/// Whether an earlier run left something of a source.
+pub(crate) fn has_files(spec: &SpoolSpec, replica: &str, source: &str) -> bool {
+    !super::disk::listed(&spec.folder_of(replica, source)).is_empty()
+}
+
 /// What the spools of one replica take up together.
 #[derive(Debug)]
 pub(crate) struct Quota {

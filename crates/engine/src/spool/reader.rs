@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::disk::Left;
 use super::segment::{self, Records};
 use super::{Disk, End, Piece, Shared};
 use crate::checkpoint::Checkpoint;
@@ -44,22 +45,34 @@ impl SpoolOut {
     pub(crate) async fn begin(&mut self, place: &Checkpoint, from: Supply) {
         self.ready.clear();
         self.file = None;
-        if from == Supply::Held && self.shared.lock().seek(place.offset) {
+        if from == Supply::Held && self.shared.lock().seek(place) {
             return;
         }
         let left = match &self.shared.disk {
-            Some(disk) if from == Supply::Left => disk.recover(place).await,
+            Some(disk) if from == Supply::Left => disk.recover(Some(place)).await,
             _ => None,
         };
-        let (replid, end) = left.as_ref().map_or((&place.replid, place.offset), |(_, end, replid)| (replid, *end));
-        let epoch = {
+        self.begin_at(&place.replid, place.offset, left.as_ref());
+    }
+
+    /// Goes to the start of what an earlier run left, before it is known where the destination stands, so that the source
+    /// is followed meanwhile. False when nothing was left.
+    pub(crate) async fn begin_with_what_is_left(&mut self) -> bool {
+        let Some(disk) = self.shared.disk.clone() else { return false };
+        let Some(left) = disk.recover(None).await else { return false };
+        self.begin_at("", left.start, Some(&left));
+        true
+    }
+
+    fn begin_at(&mut self, replid: &str, offset: u64, left: Option<&Left>) {
+        let (epoch, next) = {
             let mut state = self.shared.lock();
-            state.begin(replid, place.offset, left.as_ref().map(|(start, end, _)| (*start, *end)));
-            state.epoch
+            state.begin(replid, offset, left);
+            let (replid, offset) = (state.replid.to_string(), state.offset(state.end));
+            (state.epoch, Checkpoint { replid, offset, db: 0, checked: offset })
         };
-        self.shared.meters.received_up_to(end);
+        self.shared.meters.received_up_to(next.offset);
         self.shared.count();
-        let next = Checkpoint { replid: replid.clone(), offset: end, ..place.clone() };
         self.shared.begin.send_replace(Some((epoch, next)));
     }
 

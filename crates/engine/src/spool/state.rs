@@ -2,8 +2,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::disk::Left;
 use super::{End, MEMORY, Piece};
 use crate::Failure;
+use crate::checkpoint::Checkpoint;
 
 /// A snapshot that loads slowly is left to the source's own patience for so long before it goes to disk: most are in by
 /// then, and writing them twice would only slow them down. Sources give a replica up after 60 s of a full buffer.
@@ -38,6 +40,8 @@ pub(super) struct State {
     began: Instant,
     /// Name of the history that `end` counts in.
     pub replid: Arc<str>,
+    /// All names that it is known to have had.
+    names: Vec<Arc<str>>,
     /// From where to where the files reach.
     pub disk: Option<(u64, u64)>,
     /// There is a place for files.
@@ -66,6 +70,7 @@ impl State {
             origin: 0,
             began: Instant::now(),
             replid: "".into(),
+            names: Vec::new(),
             disk: None,
             has_disk,
             spilling: false,
@@ -211,31 +216,44 @@ impl State {
         self.disk.is_some_and(|(_, end)| self.read < end)
     }
 
-    /// Moves the reader to an offset; false when what follows it is not held.
-    pub(super) fn seek(&mut self, offset: u64) -> bool {
-        let position = self.position(offset);
-        let held = !self.raw && (self.start()..=self.end).contains(&position);
+    /// The history has another name from now on.
+    pub(super) fn rename(&mut self, replid: &str) {
+        if *self.replid != *replid {
+            self.replid = replid.into();
+            self.names.push(self.replid.clone());
+        }
+    }
+
+    /// Moves the reader to a place; false when what follows it is not held.
+    pub(super) fn seek(&mut self, place: &Checkpoint) -> bool {
+        let position = self.position(place.offset);
+        let known = self.names.iter().any(|name| **name == *place.replid);
+        let held = known && !self.raw && (self.start()..=self.end).contains(&position);
         if held {
             self.read = position;
         }
         held
     }
 
-    /// Begins anew, behind a place: nothing that is held belongs to it, except what `disk` says.
-    pub(super) fn begin(&mut self, replid: &str, offset: u64, disk: Option<(u64, u64)>) {
+    /// Begins anew, behind an offset: nothing that is held belongs to it, except what `left` says.
+    pub(super) fn begin(&mut self, replid: &str, offset: u64, left: Option<&Left>) {
         let over = self.over.take();
         let epoch = self.epoch + 1;
-        *self = Self { epoch, over, replid: replid.into(), raw: false, ..Self::new(self.has_disk) };
+        *self = Self { epoch, over, raw: false, ..Self::new(self.has_disk) };
         self.read = offset;
-        self.end = disk.map_or(offset, |(_, end)| end);
-        self.disk = disk;
-        self.spilling = disk.is_some();
+        self.end = left.map_or(offset, |left| left.end);
+        self.disk = left.map(|left| (left.start, left.end));
+        self.spilling = left.is_some();
+        match left {
+            Some(left) => left.names.iter().for_each(|name| self.rename(name)),
+            None => self.rename(replid),
+        }
     }
 
     /// The stream of this history begins behind `offset`, `unread` bytes before the reader's position.
     pub(super) fn stream(&mut self, replid: &str, offset: u64, unread: u64) {
         self.origin = offset.wrapping_add(unread).wrapping_sub(self.read).cast_signed();
-        self.replid = replid.into();
+        self.rename(replid);
         self.raw = false;
     }
 }

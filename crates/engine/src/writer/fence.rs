@@ -23,8 +23,8 @@ pub(crate) struct Seat {
     pub home: u32,
     pub owner: Owner,
     /// Runs whose sessions may be ended: those that were found at this run's start. Any other has begun later, and has
-    /// taken the replica over.
-    pub predecessors: Arc<[String]>,
+    /// taken the replica over. `None` is any run.
+    pub predecessors: Option<Arc<[String]>>,
     /// What to begin with where there is no checkpoint: a source that is added.
     pub begin: Option<Progress>,
 }
@@ -61,7 +61,8 @@ pub(super) async fn take(talk: &mut Talk, seat: &Seat) -> Result<Option<Mark>, F
 }
 
 async fn end_predecessor(talk: &mut Talk, seat: &Seat, mark: &Mark, run: &str, id: u64) -> Result<(), Failure> {
-    if !may_end(&seat.owner, &seat.predecessors, mark) {
+    let theirs = seat.predecessors.as_ref();
+    if !theirs.is_none_or(|predecessors| may_end(&seat.owner, predecessors, mark)) {
         return Err(taken_over(&talk.name, &mark.session.owner));
     }
     match &mark.session.client {
