@@ -8,6 +8,7 @@ import type { ReplicaLive } from "$lib/api/generated/ReplicaLive";
 import type { Review } from "$lib/api/generated/Review";
 import type { SourceLive } from "$lib/api/generated/SourceLive";
 import { createMock } from "$lib/api/mock/mock";
+import { DEFAULT_OPTIONS } from "$lib/forms/options.svelte";
 
 export const failure: FailureView = {
   kind: "wrong_password",
@@ -40,6 +41,9 @@ export function source(over: Partial<SourceLive> = {}): SourceLive {
     applied: 0,
     durable: null,
     commands: 0,
+    spoolBytes: 0,
+    spoolDiskBytes: 0,
+    clockSkewMs: null,
     retry: null,
     failure: null,
     ...over,
@@ -62,6 +66,8 @@ export function replica(over: Partial<ReplicaLive> = {}): ReplicaLive {
     bytesPerSec: null,
     failure: null,
     server: null,
+    expiry: null,
+    foreignWrites: 0,
     sources: [source()],
     lagSpark: [],
     ...over,
@@ -86,6 +92,7 @@ export function definition(over: Partial<ReplicaDefinition> = {}): ReplicaDefini
   const endpoint = {
     host: "d",
     port: 6379,
+    sentinel: null,
     tls: false,
     username: null,
     db: null,
@@ -97,9 +104,15 @@ export function definition(over: Partial<ReplicaDefinition> = {}): ReplicaDefini
     name: "sessions",
     destination: endpoint,
     sources: [
-      { id: "s1", name: "eu-west", endpoint: { ...endpoint, host: "a", url: "redis://a:6379" } },
+      {
+        id: "s1",
+        name: "eu-west",
+        endpoint: { ...endpoint, host: "a", url: "redis://a:6379" },
+        stopped: false,
+      },
     ],
     intent: "stopped",
+    options: DEFAULT_OPTIONS,
     demo: false,
     createdAt: 1,
     ...over,
@@ -117,6 +130,7 @@ export function review(over: Partial<Review> = {}): Review {
     functions: 0,
     needsTyping: true,
     resumable: false,
+    joins: [],
     sentence: "This deletes 12 keys (1.0 MB) at d:6379, then loads 1 source.",
     sources: [{ name: "eu-west", url: "redis://a:6379", keys: 3, failure: null }],
     warnings: [],

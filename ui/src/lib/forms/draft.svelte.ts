@@ -5,13 +5,19 @@ import type { EndpointView } from "$lib/api/generated/EndpointView";
 import type { PasswordDraft } from "$lib/api/generated/PasswordDraft";
 import type { ReplicaDefinition } from "$lib/api/generated/ReplicaDefinition";
 import type { ReplicaDraft } from "$lib/api/generated/ReplicaDraft";
+import { OptionsForm } from "./options.svelte";
 
 export const MAX_SOURCES = 32;
 const DEFAULT_PORT = "6379";
+const SENTINEL_PORT = "26379";
 
 export class EndpointForm {
   host = $state("");
   port = $state(DEFAULT_PORT);
+  /** Whether the host is a list of Sentinels that are asked where the server is. */
+  throughSentinels = $state(false);
+  /** The name under which they know it. */
+  sentinel = $state("");
   tls = $state(false);
   username = $state("");
   /** Empty: all databases. */
@@ -25,6 +31,8 @@ export class EndpointForm {
     const form = new EndpointForm();
     form.host = view.host;
     form.port = String(view.port);
+    form.throughSentinels = view.sentinel !== null;
+    form.sentinel = view.sentinel ?? "";
     form.tls = view.tls;
     form.username = view.username ?? "";
     form.db = view.db === null ? "" : String(view.db);
@@ -36,6 +44,8 @@ export class EndpointForm {
   fill(draft: EndpointDraft): void {
     this.host = draft.host;
     this.port = String(draft.port);
+    this.throughSentinels = draft.sentinel !== null;
+    this.sentinel = draft.sentinel ?? "";
     this.tls = draft.tls;
     this.username = draft.username ?? "";
     this.db = draft.db === null ? "" : String(draft.db);
@@ -44,10 +54,18 @@ export class EndpointForm {
     this.password = draft.password.value;
   }
 
+  /** Sentinels listen elsewhere; a port that was typed stays. */
+  askSentinels(ask: boolean): void {
+    this.throughSentinels = ask;
+    const [before, after] = ask ? [DEFAULT_PORT, SENTINEL_PORT] : [SENTINEL_PORT, DEFAULT_PORT];
+    if (this.port.trim() === before) this.port = after;
+  }
+
   draft(): EndpointDraft {
     return {
       host: this.host.trim(),
       port: Number(this.port.trim()),
+      sentinel: this.throughSentinels ? this.sentinel.trim() || null : null,
       tls: this.tls,
       username: this.username.trim() || null,
       db: this.db.trim() === "" ? null : Number(this.db.trim()),
@@ -55,10 +73,11 @@ export class EndpointForm {
     };
   }
 
-  /** host:port[/db] as far as it is known. */
+  /** host:port[/db] or name@sentinels[/db], as far as it is known. */
   get address(): string {
-    const db = this.db.trim();
-    return `${this.host.trim()}:${this.port.trim()}${db === "" ? "" : `/${db}`}`;
+    const db = this.db.trim() === "" ? "" : `/${this.db.trim()}`;
+    if (this.throughSentinels) return `${this.sentinel.trim()}@${this.host.trim()}${db}`;
+    return `${this.host.trim()}:${this.port.trim()}${db}`;
   }
 
   private passwordDraft(): PasswordDraft {
@@ -88,6 +107,7 @@ export class DraftForm {
   name = $state("");
   destination = new EndpointForm();
   sources: SourceForm[] = $state([]);
+  options = new OptionsForm();
 
   static blank(): DraftForm {
     const form = new DraftForm();
@@ -99,6 +119,7 @@ export class DraftForm {
     const form = new DraftForm();
     form.name = definition.name;
     form.destination = EndpointForm.of(definition.destination);
+    form.options = OptionsForm.of(definition.options);
     form.sources = definition.sources.map((source) => {
       const kept = new SourceForm(source.id, EndpointForm.of(source.endpoint));
       kept.name = source.name;
@@ -129,6 +150,7 @@ export class DraftForm {
         name: source.name.trim(),
         endpoint: source.endpoint.draft(),
       })),
+      options: this.options.options(),
     };
   }
 

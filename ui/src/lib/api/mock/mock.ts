@@ -138,7 +138,11 @@ class Mock {
     startDemo: async () => {
       await pause(600);
       const demo = { ...definition("demo", 1), name: "Demo", demo: true };
-      demo.sources[0] = { id: "demo-0", name: "source", endpoint: endpoint("127.0.0.1", 40123) };
+      demo.sources = demo.sources.map((source) => ({
+        ...source,
+        name: "source",
+        endpoint: endpoint("127.0.0.1", 40123),
+      }));
       this.definitions.push(demo);
       this.load("demo");
       return demo;
@@ -263,7 +267,9 @@ class Mock {
         id: source.id ?? `${id}-${index}`,
         name: source.name,
         endpoint: view(source.endpoint),
+        stopped: false,
       })),
+      options: draft.options,
       intent: "stopped",
       demo: false,
       createdAt: Date.now(),
@@ -297,6 +303,7 @@ function reviewOf(name: string, destination: string, sources: string[]): Review 
     functions: empty ? 0 : 2,
     needsTyping: !empty,
     resumable: false,
+    joins: [],
     sentence: empty
       ? `${destination} is empty. Nothing is deleted; ${sources.length} sources are loaded.`
       : `This deletes 4,112,930 keys (2.1 GB) at ${destination}, then loads ${sources.length} sources.`,
@@ -339,6 +346,7 @@ function parse(text: string): Promise<EndpointDraft> {
   return Promise.resolve({
     host: url.hostname,
     port: Number(url.port || 6379),
+    sentinel: null,
     tls: url.protocol === "rediss:",
     username: decodeURIComponent(url.username) || null,
     db: db === "" ? null : Number(db),

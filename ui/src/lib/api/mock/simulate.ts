@@ -52,6 +52,9 @@ export function simulate(
     applied: 88_120_100,
     durable: null,
     commands: 4_000_000,
+    spoolBytes: 0,
+    spoolDiskBytes: 0,
+    clockSkewMs: synced ? 3 : null,
     retry: script.retry ?? null,
     failure: script.failure ?? null,
   };
@@ -94,6 +97,8 @@ export function aggregate(
     bytesPerSec: sum((source) => source.bytesPerSec),
     failure: worst?.failure ?? null,
     server: worst?.phase === "stopped" && !worst.failure ? null : SERVER,
+    expiry: null,
+    foreignWrites: 0,
     sources,
     lagSpark: Array.from({ length: 60 }, (_, index) =>
       lags.length === 0 ? null : lagAt(at - (59 - index) * 1000, 0),
