@@ -15,6 +15,7 @@ const COMMANDS: &[&str] = &[
     "start_source",
     "skip_failed",
     "resume_all",
+    "check_draft",
     "check_replica",
     "review",
     "review_draft",

@@ -4,8 +4,8 @@ use tributary_engine as engine;
 
 use crate::definition::Definition;
 use crate::dto::{
-    ExpiryHandling, FailureAction, FailureView, Intent, Phase, ReplicaLive, Retry, ServerFacts, Severity, SourceLive,
-    Status,
+    ExpiryHandling, FailureAction, FailureView, Intent, LockDownLive, Phase, ReplicaLive, Retry, ServerFacts, Severity,
+    SourceLive, Status,
 };
 use crate::meter::{Counters, Rates};
 use crate::time::{ms, unix_ms};
@@ -37,6 +37,13 @@ fn expiry(expiry: engine::Expiry) -> ExpiryHandling {
         engine::Expiry::Exact => ExpiryHandling::Exact,
         engine::Expiry::ImportMode => ExpiryHandling::ImportMode,
         engine::Expiry::HeldBack => ExpiryHandling::HeldBack,
+    }
+}
+
+fn lock_down(state: &engine::LockDownState) -> LockDownLive {
+    match state {
+        engine::LockDownState::Held(users) => LockDownLive { users: users.clone(), problem: None },
+        engine::LockDownState::NotHeld(why) => LockDownLive { users: Vec::new(), problem: Some(why.clone()) },
     }
 }
 
@@ -138,6 +145,8 @@ pub(crate) fn replica(
         server,
         expiry: status.expiry.map(expiry),
         foreign_writes: status.foreign_writes,
+        foreign_write: status.foreign_write.clone(),
+        lock_down: status.lock_down.as_ref().map(lock_down),
         sources,
         lag_spark,
     }
@@ -189,6 +198,8 @@ pub(crate) fn at_rest(definition: &Definition) -> ReplicaLive {
         server: None,
         expiry: None,
         foreign_writes: 0,
+        foreign_write: None,
+        lock_down: None,
         sources: definition.sources.iter().map(source).collect(),
         lag_spark: Vec::new(),
     }

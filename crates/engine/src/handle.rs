@@ -9,7 +9,7 @@ use crate::event::{EngineEvent, Severity};
 use crate::foreign::ForeignWrites;
 use crate::meters::Meters;
 use crate::report::Reporter;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Others, Supervisor};
 use crate::{Phase, ReplicaSpec, ReplicaStatus};
 
 /// How often the status is published.
@@ -140,7 +140,8 @@ pub fn start(spec: ReplicaSpec, mode: StartMode) -> ReplicaHandle {
     let events = Events(broadcast::channel(EVENT_BACKLOG).0);
     let stop = CancellationToken::new();
     let (foreign, noticed) = watch::channel(ForeignWrites::default());
-    let reporter = Reporter::new(&spec, noticed);
+    let (lock_down, locked) = watch::channel(None);
+    let reporter = Reporter::new(&spec, noticed, locked);
     let meters = reporter.meters();
     let pauses: Vec<_> = spec.sources.iter().map(|_| watch::Sender::new(spec.options.paused)).collect();
     for (source, meters) in spec.sources.iter().zip(&meters) {
@@ -155,7 +156,8 @@ pub fn start(spec: ReplicaSpec, mode: StartMode) -> ReplicaHandle {
     let paused = pauses.iter().map(watch::Sender::subscribe).collect();
     let ids = spec.sources.iter().map(|source| source.id.clone());
     let sources = ids.zip(meters.iter().cloned()).zip(pauses).map(|((id, m), pause)| (id, m, pause)).collect();
-    let supervisor = Supervisor::new(spec, events.clone(), stop.clone(), meters, paused, ordered, foreign);
+    let others = Others { foreign, lock_down };
+    let supervisor = Supervisor::new(spec, events.clone(), stop.clone(), meters, paused, ordered, others);
     let task = tokio::spawn(async move {
         let mut tick = tokio::time::interval(REPORT_PERIOD);
         let mut run = std::pin::pin!(supervisor.run(mode));

@@ -54,4 +54,4 @@ pub use lockdown::{LockDown, LockDownError, Released, lock_down, release};
 pub use secret::Secret;
 pub use spec::{MAX_SOURCES, ReplicaOptions, ReplicaSpec, SourceSpec, SpecError};
 pub use spool::SpoolSpec;
-pub use status::{Phase, ReplicaStatus, Retry, SourceStatus, Status};
+pub use status::{LockDownState, Phase, ReplicaStatus, Retry, SourceStatus, Status};

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
 
-use crate::foreign::ForeignWrites;
+use crate::foreign::{ForeignWrite, ForeignWrites};
 use crate::meters::{LinkState, LoadProgress, Meters};
-use crate::{Phase, ReplicaSpec, ReplicaStatus, SourceSpec, SourceStatus, Status};
+use crate::{LockDownState, Phase, ReplicaSpec, ReplicaStatus, SourceSpec, SourceStatus, Status};
 
 /// A source whose lag cannot be sampled counts as in step when it has been silent for this long.
 const QUIET: Duration = Duration::from_secs(2);
@@ -20,11 +20,17 @@ const ALMOST: f64 = 99.9;
 pub(crate) struct Reporter {
     sources: Vec<(SourceSpec, Arc<Meters>)>,
     foreign: watch::Receiver<ForeignWrites>,
+    lock_down: watch::Receiver<Option<LockDownState>>,
 }
 
 impl Reporter {
-    pub(crate) fn new(spec: &ReplicaSpec, foreign: watch::Receiver<ForeignWrites>) -> Self {
-        Self { sources: spec.sources.iter().map(|source| (source.clone(), Arc::default())).collect(), foreign }
+    pub(crate) fn new(
+        spec: &ReplicaSpec,
+        foreign: watch::Receiver<ForeignWrites>,
+        lock_down: watch::Receiver<Option<LockDownState>>,
+    ) -> Self {
+        let sources = spec.sources.iter().map(|source| (source.clone(), Arc::default())).collect();
+        Self { sources, foreign, lock_down }
     }
 
     /// The meters, in the order of the sources.
@@ -35,16 +41,26 @@ impl Reporter {
     /// The status now.
     pub(crate) fn report(&self) -> ReplicaStatus {
         let sources: Vec<_> = self.sources.iter().map(|(source, meters)| source_status(source, meters)).collect();
-        let worst = sources.iter().max_by_key(|source| (source.status, source.phase));
+        let worst = worst(&sources);
+        let foreign = self.foreign.borrow();
         ReplicaStatus {
             status: worst.map_or(Status::Stopped, |source| source.status),
             phase: worst.map_or(Phase::Stopped, |source| source.phase),
             failure: worst.and_then(|source| source.failure.clone()),
-            foreign_writes: self.foreign.borrow().seen,
+            foreign_writes: foreign.seen,
+            foreign_write: foreign.last.as_ref().map(ForeignWrite::sentence),
+            lock_down: self.lock_down.borrow().clone(),
             expiry: self.sources.iter().find_map(|(_, meters)| meters.state().expiry),
             sources,
         }
     }
+}
+
+/// The source that tells most of the whole. One that the user has stopped says nothing of the others, so it counts only
+/// where there is no other; among those that are stopped, an error comes first.
+fn worst(sources: &[SourceStatus]) -> Option<&SourceStatus> {
+    let by_user = |source: &SourceStatus| source.status == Status::Stopped && source.failure.is_none();
+    sources.iter().max_by_key(|source| (!by_user(source), source.status, source.phase))
 }
 
 fn source_status(source: &SourceSpec, meters: &Meters) -> SourceStatus {
@@ -162,6 +178,27 @@ mod tests {
         let by_keys = Meters::default();
         by_keys.keys.store(30, Relaxed);
         assert!((loading(&by_keys, 1, None, Some(120)) - 25.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_source_that_the_user_stopped_hides_neither_the_others_nor_their_errors() {
+        let source = |id: &str| SourceSpec {
+            id: id.into(),
+            name: id.into(),
+            endpoint: crate::Endpoint::parse("redis://h").unwrap(),
+            stopped: false,
+        };
+        let by_user = Meters::default();
+        by_user.update(|state| state.stopped = Some(None));
+        let loading = Meters::default();
+        loading.update(|state| state.stage = Phase::Loading);
+        let broken = Meters::default();
+        broken.update(|state| state.stopped = Some(Some(crate::Failure::closed("h:1"))));
+        let status = |id: &str, meters: &Meters| source_status(&source(id), meters);
+        let sources = [status("broken", &broken), status("loading", &loading), status("by user", &by_user)];
+        assert_eq!(worst(&sources).unwrap().id, "broken");
+        assert_eq!(worst(&sources[1..]).unwrap().id, "loading");
+        assert_eq!(worst(&sources[2..]).unwrap().id, "by user");
     }
 
     #[test]

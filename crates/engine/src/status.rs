@@ -128,12 +128,21 @@ pub struct SourceStatus {
     pub clock_skew_ms: Option<i64>,
 }
 
+/// What came of making the other users of the destination read-only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockDownState {
+    /// These are.
+    Held(Vec<String>),
+    /// They can still write: why.
+    NotHeld(String),
+}
+
 /// A replica and its sources at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReplicaStatus {
-    /// The worst of the sources'.
+    /// The worst of the sources', those aside that the user has stopped while others go on.
     pub status: Status,
-    /// The worst of the sources'.
+    /// Of the same source.
     pub phase: Phase,
     /// Why the replica as a whole is down: the destination's failure, or else the worst source's.
     pub failure: Option<Failure>,
@@ -141,6 +150,10 @@ pub struct ReplicaStatus {
     pub expiry: Option<Expiry>,
     /// Writes of other clients that were noticed at the destination since the start.
     pub foreign_writes: u64,
+    /// The last of them, in a sentence.
+    pub foreign_write: Option<String>,
+    /// Whether the other users of the destination are read-only; `None` where nobody asked for it, or not yet known.
+    pub lock_down: Option<LockDownState>,
     /// One entry for each source, in the order of the definition.
     pub sources: Vec<SourceStatus>,
 }

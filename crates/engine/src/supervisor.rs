@@ -21,7 +21,8 @@ use crate::round::{RoundEnd, Starts};
 use crate::spool::{self, Quota};
 use crate::writer::{may_end, taken_over};
 use crate::{
-    Action, ErrorKind, Failure, ReplicaSpec, Retry, SourceSpec, StartMode, durability, finish, kinship, lockdown,
+    Action, ErrorKind, Failure, LockDownState, ReplicaSpec, Retry, SourceSpec, StartMode, durability, finish, kinship,
+    lockdown,
 };
 
 /// All that lasts from one round to the next.
@@ -41,6 +42,14 @@ pub(crate) struct Supervisor {
     pub own: Arc<OwnClients>,
     /// What others were seen to write there.
     foreign: watch::Sender<ForeignWrites>,
+    /// Whether they are kept from it.
+    lock_down: watch::Sender<Option<LockDownState>>,
+}
+
+/// What a run learns of the destination's other users, for the status.
+pub(crate) struct Others {
+    pub foreign: watch::Sender<ForeignWrites>,
+    pub lock_down: watch::Sender<Option<LockDownState>>,
 }
 
 impl Supervisor {
@@ -51,7 +60,7 @@ impl Supervisor {
         meters: Vec<Arc<Meters>>,
         paused: Vec<watch::Receiver<bool>>,
         orders: mpsc::Receiver<Order>,
-        foreign: watch::Sender<ForeignWrites>,
+        others: Others,
     ) -> Self {
         let quota = Arc::new(Quota::new(spec.options.spool.as_ref().map_or(0, |spool| spool.quota)));
         Self {
@@ -66,7 +75,8 @@ impl Supervisor {
             quota,
             destination_skew: Arc::default(),
             own: Arc::default(),
-            foreign,
+            foreign: others.foreign,
+            lock_down: others.lock_down,
         }
     }
 
@@ -137,10 +147,12 @@ impl Supervisor {
             Ok(locked) => {
                 let message = format!("Users of {name} that are read-only now: {}.", locked.users.join(", "));
                 self.events.replica(Severity::Info, message, None);
+                self.lock_down.send_replace(Some(LockDownState::Held(locked.users)));
             }
             Err(error) => {
                 let message = format!("Other users of {name} can still write: {error}");
                 self.events.replica(Severity::Warning, message, None);
+                self.lock_down.send_replace(Some(LockDownState::NotHeld(error.to_string())));
             }
         }
     }
@@ -150,6 +162,7 @@ impl Supervisor {
         if !self.spec.options.lock_down {
             return;
         }
+        self.lock_down.send_replace(None);
         let (severity, message) = match lockdown::release(&self.spec).await {
             Ok(released) if released.restored.is_empty() && released.changed.is_empty() => return,
             Ok(released) => finish::describe_released(&released),

@@ -39,6 +39,7 @@ pub(crate) fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         running::start_source,
         running::skip_failed,
         running::resume_all,
+        replicas::check_draft,
         replicas::check_replica,
         running::start_demo,
         running::start_replica,

@@ -57,6 +57,21 @@ pub(crate) async fn check_replica(app: State<'_, App>, id: String, channel: Chan
 }
 
 #[tauri::command]
+pub(crate) async fn check_draft(
+    app: State<'_, App>,
+    draft: ReplicaDraft,
+    replica_id: Option<String>,
+    channel: Channel<ReplicaCheckLine>,
+) -> Answer<()> {
+    let tell = move |line| {
+        if let Err(error) = channel.send(line) {
+            tracing::debug!(%error, "nobody waits for this check any more");
+        }
+    };
+    Ok(console(&app)?.preflight_draft(draft, replica_id, tell).await?)
+}
+
+#[tauri::command]
 pub(crate) async fn create_replica(app: State<'_, App>, draft: ReplicaDraft) -> Answer<ReplicaDefinition> {
     Ok(console(&app)?.create(draft).await?)
 }

@@ -68,6 +68,8 @@ export function replica(over: Partial<ReplicaLive> = {}): ReplicaLive {
     server: null,
     expiry: null,
     foreignWrites: 0,
+    foreignWrite: null,
+    lockDown: null,
     sources: [source()],
     lagSpark: [],
     ...over,

@@ -27,9 +27,9 @@ pub struct ReplicaLive {
     pub destination: String,
     /// What the user wants of it.
     pub intent: Intent,
-    /// The worst of its sources.
+    /// The worst of its sources, those aside that the user has stopped while others go on.
     pub status: Status,
-    /// The worst of its sources.
+    /// Of the same source.
     pub phase: Phase,
     /// 0 to 100 while syncing.
     pub progress: Option<f64>,
@@ -51,6 +51,10 @@ pub struct ReplicaLive {
     pub expiry: Option<ExpiryHandling>,
     /// Writes of other clients that were noticed at the destination.
     pub foreign_writes: u64,
+    /// The last of them, in a sentence.
+    pub foreign_write: Option<String>,
+    /// Whether the other users of the destination are read-only; `null` where nobody asked for it, or not yet known.
+    pub lock_down: Option<LockDownLive>,
     /// Each source.
     pub sources: Vec<SourceLive>,
     /// The worst lag of the last 60 seconds, one sample a second.
@@ -111,6 +115,16 @@ pub struct SourceLive {
     pub retry: Option<Retry>,
     /// Why it stopped or retries.
     pub failure: Option<FailureView>,
+}
+
+/// What came of making the other users of a destination read-only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct LockDownLive {
+    /// The users that are.
+    pub users: Vec<String>,
+    /// Why they can still write.
+    pub problem: Option<String>,
 }
 
 /// How expiries are carried to a destination.

@@ -16,8 +16,8 @@ pub use definition::{EndpointView, ExpiryChoice, ReplicaDefinition, ReplicaOptio
 pub use draft::{EndpointDraft, PasswordDraft, ReplicaDraft, SourceDraft};
 pub use error::ApiError;
 pub use live::{
-    EventView, ExpiryHandling, FailureAction, FailureView, LiveBatch, Phase, ReplicaLive, Retry, ServerFacts, Severity,
-    SourceLive, Status,
+    EventView, ExpiryHandling, FailureAction, FailureView, LiveBatch, LockDownLive, Phase, ReplicaLive, Retry,
+    ServerFacts, Severity, SourceLive, Status,
 };
 pub use report::{
     CheckLine, ConnectionReport, DatabaseKeys, EndpointRole, Review, ReviewedSource, Series, SeriesMark, SeriesRange,

@@ -12,6 +12,7 @@ import type { EndpointDraft } from "./generated/EndpointDraft";
 import type { EndpointRole } from "./generated/EndpointRole";
 import type { EventView } from "./generated/EventView";
 import type { LiveBatch } from "./generated/LiveBatch";
+import type { ReplicaCheckLine } from "./generated/ReplicaCheckLine";
 import type { ReplicaDefinition } from "./generated/ReplicaDefinition";
 import type { ReplicaDraft } from "./generated/ReplicaDraft";
 import type { Review } from "./generated/Review";
@@ -43,13 +44,27 @@ export type Backend = {
 
   reviewDraft(draft: ReplicaDraft, replicaId: string | null): Promise<Review>;
   review(id: string): Promise<Review>;
+  /** Looks at every server of a form, or of a kept replica; nothing is changed at any of them. */
+  checkDraft(
+    draft: ReplicaDraft,
+    replicaId: string | null,
+    onLine: (line: ReplicaCheckLine) => void,
+  ): Promise<void>;
+  checkReplica(id: string, onLine: (line: ReplicaCheckLine) => void): Promise<void>;
   createReplica(draft: ReplicaDraft): Promise<ReplicaDefinition>;
   updateReplica(id: string, draft: ReplicaDraft): Promise<ReplicaDefinition>;
-  deleteReplica(id: string): Promise<void>;
+  /** Resolves to what could not be done at the destination. */
+  deleteReplica(id: string): Promise<string | null>;
 
   startReplica(id: string, confirmName: string | null): Promise<void>;
   stopReplica(id: string): Promise<void>;
   restartReplica(id: string, confirmName: string | null): Promise<void>;
+  pauseReplica(id: string): Promise<void>;
+  resumeReplica(id: string): Promise<void>;
+  stopSource(id: string, sourceId: string): Promise<void>;
+  startSource(id: string, sourceId: string): Promise<void>;
+  /** Goes on behind the command that failed. */
+  skipFailed(id: string): Promise<void>;
   resumeAll(accept: boolean): Promise<void>;
 
   events(id: string, limit: number): Promise<EventView[]>;

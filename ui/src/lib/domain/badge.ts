@@ -5,7 +5,7 @@ import type { Phase } from "$lib/api/generated/Phase";
 import type { Retry } from "$lib/api/generated/Retry";
 import type { Status } from "$lib/api/generated/Status";
 import { until } from "$lib/format/time";
-import { percent } from "$lib/format/units";
+import { bytes, percent } from "$lib/format/units";
 import { domain } from "./strings";
 
 export type Shape = "full" | "half" | "loop" | "bars" | "square";
@@ -18,6 +18,8 @@ export type Observed = {
   progress: number | null;
   failure: FailureView | null;
   retry?: Retry | null;
+  /** Bytes that were received and not applied. */
+  waiting?: number;
 };
 
 export function badgeOf(observed: Observed, now: number): Badge {
@@ -26,7 +28,11 @@ export function badgeOf(observed: Observed, now: number): Badge {
     const detail = retry ? domain.attempt(retry.attempt, until(retry.nextAt, now)) : null;
     return { shape: "loop", tone: "warn", word: domain.reconnecting, detail };
   }
-  if (observed.phase === "paused") return plain("bars", "idle", domain.paused);
+  if (observed.phase === "paused") {
+    const kept = observed.waiting ?? 0;
+    const detail = kept > 0 ? domain.waiting(bytes(kept)) : null;
+    return { shape: "bars", tone: "idle", word: domain.paused, detail };
+  }
   switch (observed.status) {
     case "synced":
       return plain("full", "ok", domain.synced);

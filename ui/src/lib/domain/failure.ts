@@ -1,4 +1,4 @@
-/** The text behind "Copy details". It is made of what is shown, which holds no secret. */
+/** The text behind "Copy details", made of what is shown, which holds no secret; and what helps. */
 
 import type { FailureView } from "$lib/api/generated/FailureView";
 import { domain } from "./strings";
@@ -13,4 +13,27 @@ export function failureDetails(failure: FailureView, about: string, version: str
     failure.hint,
     `Tributary ${version}`,
   ].join("\n");
+}
+
+/** What the window offers beside a failure; Start stands in the header. */
+export type Remedy = "skip" | "restart" | "edit";
+
+const REMEDIES: Record<string, readonly Remedy[]> = {
+  command_failed: ["skip", "restart"],
+  resync_needed: ["restart"],
+  value_refused: ["restart"],
+  unknown_value: ["restart"],
+  corrupt_snapshot: ["restart"],
+  destination_not_empty: ["restart"],
+  wrong_password: ["edit"],
+  not_redis: ["edit"],
+  tls: ["edit"],
+  read_only: ["edit"],
+  same_database: ["edit"],
+  cycle: ["edit"],
+  spool_full: ["edit"],
+};
+
+export function remediesOf(failure: FailureView): readonly Remedy[] {
+  return failure.action === "stops" ? (REMEDIES[failure.kind] ?? []) : [];
 }

@@ -1,5 +1,6 @@
 /** Words shared by every view. */
 
+import type { CheckVerdict } from "$lib/api/generated/CheckVerdict";
 import type { FailureAction } from "$lib/api/generated/FailureAction";
 import type { Phase } from "$lib/api/generated/Phase";
 
@@ -31,8 +32,35 @@ export const domain = {
   copyDetails: "Copy details",
   copied: "Copied",
   notCopied: "Not allowed here",
+  waiting: (size: string): string => `${size} wait`,
   lagSpark: "Worst lag of the last minute",
   keys: (n: string): string => `${n} keys`,
+};
+
+export const checking = {
+  title: "Check",
+  found: "What the check found",
+  destination: "Destination",
+  source: (name: string): string => `Source ${name}`.trim(),
+  verdict: {
+    ok: "in order",
+    warning: "warning",
+    fails: "to fix",
+    unknown: "not told",
+  } satisfies Record<CheckVerdict, string>,
+  running: (lines: number): string => `Looking at the servers… ${lines} found so far`,
+  toFix: "thing to fix",
+  toFixMany: "things to fix",
+  oneWarning: "warning",
+  warnings: "warnings",
+  notTold: "not told by the servers",
+  clear: "Nothing stands in the way of a sync",
+  nothing: "Nothing was found.",
+  allInOrder: "All that was looked at is in order.",
+  openOnly: "Hide what is in order",
+  again: "Check again",
+  copy: "Copy",
+  close: "Close the check",
 };
 
 export const reviewing = {

@@ -30,6 +30,8 @@ export class AppState {
   closeRequest: CloseRequest | null = $state.raw(null);
   /** A command that failed and that no form shows. */
   failure: ApiError | null = $state.raw(null);
+  /** What a command could not do although it is done. */
+  notice: string | null = $state(null);
   demoStarting = $state(false);
 
   constructor(readonly backend: Backend) {}
@@ -69,6 +71,16 @@ export class AppState {
   keep(definition: ReplicaDefinition): void {
     const others = this.definitions.filter((other) => other.id !== definition.id);
     this.definitions = [...others, definition].sort((a, b) => a.createdAt - b.createdAt);
+  }
+
+  /** The user stopped a source, or wants it to run again. */
+  keepStopped(id: string, sourceId: string, stopped: boolean): void {
+    const definition = this.definition(id);
+    if (!definition) return;
+    const sources = definition.sources.map((source) =>
+      source.id === sourceId ? { ...source, stopped } : source,
+    );
+    this.keep({ ...definition, sources });
   }
 
   forget(id: string): void {

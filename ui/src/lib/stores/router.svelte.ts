@@ -4,7 +4,8 @@ export type Route =
   | { view: "overview" }
   | { view: "replica"; id: string }
   | { view: "create" }
-  | { view: "edit"; id: string }
+  /** `at`: the step to begin with. */
+  | { view: "edit"; id: string; at?: "options" }
   | { view: "settings" };
 
 export class Router {

@@ -3,23 +3,29 @@
 import { toApiError } from "$lib/api/backend";
 import type { ApiError } from "$lib/api/generated/ApiError";
 import type { Review } from "$lib/api/generated/Review";
+import { CheckRun } from "$lib/domain/check.svelte";
 import type { AppState } from "$lib/stores/app.svelte";
 
-export type Panel = "none" | "start" | "restart" | "delete";
+export type Panel = "none" | "start" | "restart" | "skip" | "delete";
+type Command = "start" | "stop" | "restart" | "pause" | "resume" | "skip" | "source" | "delete";
 
 export class ReplicaActions {
   panel: Panel = $state("none");
   review: Review | null = $state.raw(null);
   confirmName = $state("");
   /** The command under way, so that it is not given twice. */
-  busy: "start" | "stop" | "restart" | "delete" | null = $state(null);
+  busy: Command | null = $state(null);
   /** Why the last command was refused. */
   failure: ApiError | null = $state.raw(null);
+
+  readonly check: CheckRun;
 
   constructor(
     private readonly app: AppState,
     private readonly id: string,
-  ) {}
+  ) {
+    this.check = new CheckRun((onLine) => app.backend.checkReplica(id, onLine));
+  }
 
   /** Goes on from the checkpoint; a destination that must be emptied first is asked about. */
   async start(): Promise<void> {
@@ -31,6 +37,33 @@ export class ReplicaActions {
 
   async stop(): Promise<void> {
     await this.run("stop", () => this.app.backend.stopReplica(this.id));
+  }
+
+  async pause(): Promise<void> {
+    await this.run("pause", () => this.app.backend.pauseReplica(this.id));
+  }
+
+  async resume(): Promise<void> {
+    await this.run("resume", () => this.app.backend.resumeReplica(this.id));
+  }
+
+  /** One source alone; the others are left as they are. */
+  async setStopped(sourceId: string, stopped: boolean): Promise<void> {
+    const { backend } = this.app;
+    const done = await this.run("source", () =>
+      stopped ? backend.stopSource(this.id, sourceId) : backend.startSource(this.id, sourceId),
+    );
+    if (done) this.app.keepStopped(this.id, sourceId, stopped);
+  }
+
+  askSkip(): void {
+    this.failure = null;
+    this.panel = "skip";
+  }
+
+  async skip(): Promise<void> {
+    const done = await this.run("skip", () => this.app.backend.skipFailed(this.id));
+    if (done) this.close();
   }
 
   /** Opens the panel that says what a start from the beginning deletes. */
@@ -68,8 +101,13 @@ export class ReplicaActions {
   }
 
   async delete(): Promise<void> {
-    const done = await this.run("delete", () => this.app.backend.deleteReplica(this.id));
-    if (done) this.app.forget(this.id);
+    let note: string | null = null;
+    const done = await this.run("delete", async () => {
+      note = await this.app.backend.deleteReplica(this.id);
+    });
+    if (!done) return;
+    this.app.notice = note;
+    this.app.forget(this.id);
   }
 
   close(): void {
@@ -78,10 +116,7 @@ export class ReplicaActions {
     this.confirmName = "";
   }
 
-  private async run(
-    what: NonNullable<ReplicaActions["busy"]>,
-    command: () => Promise<void>,
-  ): Promise<boolean> {
+  private async run(what: Command, command: () => Promise<void>): Promise<boolean> {
     if (this.busy) return false;
     this.busy = what;
     this.failure = null;

@@ -1,11 +1,18 @@
 /** Every string of the replica page. */
 
+import type { ExpiryHandling } from "$lib/api/generated/ExpiryHandling";
+
 export const replica = {
   start: "Start",
   starting: "Starting…",
   stop: "Stop",
   stopping: "Stopping…",
   restart: "Restart…",
+  pause: "Pause",
+  pauseHelp: "The links stay open and what the sources send is kept; nothing is applied.",
+  resume: "Resume",
+  check: "Check",
+  checkHelp: "Looks at every server of this replica and changes nothing.",
   edit: "Edit",
   delete: "Delete…",
   endDemo: "End the demo",
@@ -31,6 +38,35 @@ export const replica = {
   deleteNow: "Delete replica",
   keep: "Keep it",
 
+  skip: "Skip and go on…",
+  skipTitle: "Skip the command that failed?",
+  skipText:
+    "It is not executed at the destination: the key it names differs from the source from then on, until the source writes it anew. Everything behind it is applied. Restart loads everything again instead.",
+  skipNow: "Skip and go on",
+  leaveStopped: "Leave it stopped",
+  editThis: "Edit…",
+
+  expiry: {
+    import_mode: "Keys expire when their source deletes them: the destination is in import mode.",
+    held_back:
+      "Keys expire when their source deletes them; until then the destination shows them 100 years later.",
+    exact: "Keys expire at the destination by its own clock, at the times the sources set.",
+  } satisfies Record<ExpiryHandling, string>,
+  importFull: "At maxmemory it refuses writes (OOM) and evicts nothing.",
+  heldBackEnd: "Deleting this replica sets the exact times.",
+  lockedDown: (users: string): string => `Other users are read-only: ${users}.`,
+  lockedDownNone: "There are no other users that could write.",
+  lockProblem: "Other users of the destination can still write",
+  lockWanted: "They are to be read-only while this replica runs.",
+  foreignTitle: (times: string): string => `Others write to the destination: noticed ${times}`,
+  foreignTime: "time",
+  foreignTimes: "times",
+  foreignTodo:
+    "What they write is not at the sources and may be overwritten or deleted. Let them write to a source, or make other users read-only.",
+  foreignTodoLocked:
+    "What they write is not at the sources and may be overwritten or deleted. They are not kept from it: see the events.",
+  options: "Options…",
+
   sources: "Sources",
   columns: {
     status: "Status",
@@ -39,6 +75,33 @@ export const replica = {
     last: "Last command",
     commands: "Commands/s",
     bytes: "Bytes/s",
+    actions: "Details and actions",
+  },
+  details: (name: string): string => `Details of ${name}`,
+  stopSource: (name: string): string => `Stop ${name}; the other sources go on`,
+  startSource: (name: string): string => `Start ${name}`,
+  stoppedByYou: "Stopped by you; the other sources go on.",
+  stoppedByYouAlone: "Stopped by you; Start leaves it so while other sources run.",
+  detail: {
+    offsets: "Offsets",
+    received: "Received",
+    applied: "Applied",
+    durable: "Durable",
+    durableHelp: "Survives a restart of the destination.",
+    behind: "Behind the source",
+    commands: "Commands applied",
+    waiting: "Waits to be applied",
+    disk: "Spool on disk",
+    diskOf: (used: string, quota: string): string => `${used} of ${quota}`,
+    diskShared: "The quota is shared by all sources of this replica.",
+    diskOff: "off",
+    clock: "Clock",
+    clockSame: "as the destination's",
+    clockAhead: (by: string): string => `${by} ahead`,
+    clockBehind: (by: string): string => `${by} behind`,
+    clockHelp:
+      "The source's clock against the destination's. Lag and relative expiries are corrected by it.",
+    phase: "Now",
   },
   progressOf: (name: string): string => `Progress of ${name}`,
   keysLoaded: (keys: string): string => `${keys} keys`,

@@ -2,6 +2,7 @@
 import type { ExpiryHandling } from "./ExpiryHandling";
 import type { FailureView } from "./FailureView";
 import type { Intent } from "./Intent";
+import type { LockDownLive } from "./LockDownLive";
 import type { Phase } from "./Phase";
 import type { ServerFacts } from "./ServerFacts";
 import type { SourceLive } from "./SourceLive";
@@ -28,11 +29,11 @@ destination: string,
  */
 intent: Intent, 
 /**
- * The worst of its sources.
+ * The worst of its sources, those aside that the user has stopped while others go on.
  */
 status: Status, 
 /**
- * The worst of its sources.
+ * Of the same source.
  */
 phase: Phase, 
 /**
@@ -75,6 +76,14 @@ expiry: ExpiryHandling | null,
  * Writes of other clients that were noticed at the destination.
  */
 foreignWrites: number, 
+/**
+ * The last of them, in a sentence.
+ */
+foreignWrite: string | null, 
+/**
+ * Whether the other users of the destination are read-only; `null` where nobody asked for it, or not yet known.
+ */
+lockDown: LockDownLive | null, 
 /**
  * Each source.
  */

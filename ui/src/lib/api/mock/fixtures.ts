@@ -4,10 +4,11 @@ import type { EndpointView } from "../generated/EndpointView";
 import type { FailureView } from "../generated/FailureView";
 import type { Phase } from "../generated/Phase";
 import type { ReplicaDefinition } from "../generated/ReplicaDefinition";
-import type { ReplicaOptions } from "../generated/ReplicaOptions";
+import type { ReplicaLive } from "../generated/ReplicaLive";
 import type { Retry } from "../generated/Retry";
 import type { ServerFacts } from "../generated/ServerFacts";
 import type { Status } from "../generated/Status";
+import { DEFAULT_OPTIONS } from "$lib/forms/options.svelte";
 
 export function endpoint(host: string, port = 6379, db: number | null = null): EndpointView {
   const url = `redis://${host}:${port}${db === null ? "" : `/${db}`}`;
@@ -25,19 +26,12 @@ export function definition(id: string, sources: number): ReplicaDefinition {
       endpoint: endpoint(`redis-${index}.${id}.internal`, 6379 + index),
       stopped: false,
     })),
-    options: OPTIONS,
+    options: DEFAULT_OPTIONS,
     intent: "running",
     demo: false,
     createdAt: Date.now() - 86_400_000,
   };
 }
-
-const OPTIONS: ReplicaOptions = {
-  spoolQuotaMb: 4096,
-  expiry: "follow_source",
-  askBeforeResync: false,
-  lockDown: false,
-};
 
 const REGIONS = ["eu-west-1", "eu-west-2", "eu-north", "us-east", "us-west", "ap-south"];
 
@@ -71,6 +65,18 @@ const FAILURES: Record<string, Pick<FailureView, "message" | "hint" | "action">>
     hint: "Raise maxmemory at the destination or delete keys there, then start again.",
     action: "stops",
   },
+  command_failed: {
+    message:
+      "{} refused LPUSH on key queue:mail at offset 88120442: WRONGTYPE Operation against a key holding the wrong kind of value",
+    hint: "The destination no longer holds what the source holds, or lacks a feature. Look at the key that is named above; Restart loads everything again.",
+    action: "stops",
+  },
+  resync_needed: {
+    message:
+      "All sources have to be loaded again: the backlog of redis-0.profiles.internal:6379 no longer holds offset 51204.",
+    hint: "Restart deletes the destination's data and loads all sources again. This replica is set to ask before it does.",
+    action: "stops",
+  },
 };
 
 /** What the simulation makes of a replica. */
@@ -80,4 +86,20 @@ export type Script = {
   progress?: number;
   failure?: FailureView;
   retry?: Retry;
+  /** Bytes that wait to be applied, and those on disk. */
+  spool?: [waiting: number, disk: number];
+  clockSkewMs?: number;
+};
+
+/** What the destination of a replica is like. */
+export type Conditions = Pick<
+  ReplicaLive,
+  "expiry" | "foreignWrites" | "foreignWrite" | "lockDown"
+>;
+
+export const CALM: Conditions = {
+  expiry: "held_back",
+  foreignWrites: 0,
+  foreignWrite: null,
+  lockDown: null,
 };

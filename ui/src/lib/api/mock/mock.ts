@@ -10,11 +10,19 @@ import type { EventView } from "../generated/EventView";
 import type { LiveBatch } from "../generated/LiveBatch";
 import type { ReplicaDefinition } from "../generated/ReplicaDefinition";
 import type { ReplicaDraft } from "../generated/ReplicaDraft";
-import type { Review } from "../generated/Review";
 import type { Settings } from "../generated/Settings";
 import type { StartupState } from "../generated/StartupState";
 import type { Theme } from "../generated/Theme";
-import { SERVER, definition, endpoint, failure, type Script } from "./fixtures";
+import {
+  CALM,
+  SERVER,
+  definition,
+  endpoint,
+  failure,
+  type Conditions,
+  type Script,
+} from "./fixtures";
+import { pause, reviewOf, tellCheck } from "./preflight";
 import { aggregate, series, simulate } from "./simulate";
 
 const STOPPED: Script = { status: "stopped", phase: "stopped" };
@@ -28,6 +36,7 @@ export function createMock(query: URLSearchParams): Backend {
 class Mock {
   private definitions: ReplicaDefinition[] = [];
   private readonly scripts = new Map<string, Script>();
+  private readonly conditions = new Map<string, Conditions>();
   private readonly events: EventView[] = [];
   private fresh: EventView[] = [];
   private settings: Settings;
@@ -87,10 +96,31 @@ class Mock {
     reviewDraft: async (draft) => {
       await pause(200);
       if (draft.destination.host === "down") throw refusal("unreachable", "destination.host");
+      const known = draft.sources.filter((source) => source.id !== null);
+      const added = draft.sources.filter((source) => source.id === null);
       return reviewOf(
         draft.name,
         draft.destination.host,
         draft.sources.map((s) => s.name),
+        known.length > 0 ? added.map((source) => source.name) : null,
+      );
+    },
+    checkDraft: (draft, _, onLine) =>
+      tellCheck(
+        draft.sources.map((source) => [
+          source.name,
+          `${source.endpoint.host}:${source.endpoint.port}`,
+        ]),
+        `${draft.destination.host}:${draft.destination.port}`,
+        onLine,
+      ),
+    checkReplica: (id, onLine) => {
+      const found = this.find(id);
+      const address = (url: string): string => url.replace(/^rediss?:\/\//, "");
+      return tellCheck(
+        found.sources.map((source) => [source.id, address(source.endpoint.url)]),
+        address(found.destination.url),
+        onLine,
       );
     },
     review: async (id) => {
@@ -100,6 +130,7 @@ class Mock {
         found.name,
         "10.0.3.7:6379",
         found.sources.map((s) => s.name),
+        null,
       );
     },
     createReplica: (draft) => Promise.resolve(this.add(draft)),
@@ -109,7 +140,11 @@ class Mock {
     },
     deleteReplica: (id) => {
       this.definitions = this.definitions.filter((other) => other.id !== id);
-      return Promise.resolve();
+      return Promise.resolve(
+        id === "carts"
+          ? "10.0.3.7:6379 could not be reached: this replica's checkpoints stay there."
+          : null,
+      );
     },
     startReplica: async (id, confirmName) => {
       await pause(200);
@@ -126,6 +161,39 @@ class Mock {
     restartReplica: async (id) => {
       await pause(200);
       this.load(id);
+    },
+    pauseReplica: async (id) => {
+      await pause(100);
+      this.intend(id, "paused");
+      for (const source of this.find(id).sources) this.pauseSource(source.id);
+      this.say(
+        id,
+        "info",
+        "Paused by the user: what the sources send is kept, nothing is applied.",
+      );
+    },
+    resumeReplica: async (id) => {
+      await pause(100);
+      this.intend(id, "running");
+      for (const source of this.find(id).sources) {
+        if (this.scripts.get(source.id)?.phase === "paused") this.scripts.set(source.id, SYNCED);
+      }
+      this.say(id, "info", "Goes on after the pause.");
+    },
+    stopSource: async (id, sourceId) => {
+      await pause(100);
+      this.scripts.set(sourceId, STOPPED);
+      this.say(id, "info", "Stopped by the user; the other sources go on.");
+    },
+    startSource: async (id, sourceId) => {
+      await pause(100);
+      this.scripts.set(sourceId, SYNCED);
+      this.say(id, "info", "Started by the user.");
+    },
+    skipFailed: async (id) => {
+      await pause(200);
+      for (const source of this.find(id).sources) this.scripts.set(source.id, SYNCED);
+      this.say(id, "info", "Started by the user, behind the command that failed.");
     },
     resumeAll: () => Promise.resolve(),
     events: (id) => Promise.resolve(this.events.filter((event) => event.replicaId === id)),
@@ -160,7 +228,12 @@ class Mock {
     const catalogue = definition("catalogue", 2);
     const carts = definition("carts", 1);
     const search = definition("search-index", 2);
-    this.definitions = [sessions, catalogue, carts, search];
+    const orders = { ...definition("orders", 2), intent: "paused" as const };
+    orders.options = { ...orders.options, lockDown: true, expiry: "exact" };
+    const ledger = definition("ledger", 2);
+    const profiles = definition("profiles", 1);
+    profiles.options = { ...profiles.options, askBeforeResync: true };
+    this.definitions = [sessions, catalogue, carts, search, orders, ledger, profiles];
     for (const source of sessions.sources) this.scripts.set(source.id, SYNCED);
     for (const source of catalogue.sources) this.loadSource(source.id, 43);
     this.scripts.set("carts-0", {
@@ -173,6 +246,28 @@ class Mock {
       phase: "retrying",
       retry: { attempt: 4, nextAt: now + 25_000 },
       failure: failure("unreachable", "redis-1.search-index.internal:6380", now - 42_000),
+    });
+    this.userStopped(sessions);
+    this.conditions.set("sessions-eu", { ...CALM, expiry: "import_mode" });
+    this.conditions.set("search-index", {
+      ...CALM,
+      foreignWrites: 3,
+      foreignWrite:
+        "Another client, 10.0.9.4:51822 (user app), wrote to the destination with SET: the data is no longer only the sources'.",
+    });
+    for (const source of orders.sources) this.pauseSource(source.id);
+    const lockDown = { users: ["app", "reports"], problem: null };
+    this.conditions.set("orders", { ...CALM, expiry: "exact", lockDown });
+    this.scripts.set("ledger-0", SYNCED);
+    this.scripts.set("ledger-1", {
+      ...STOPPED,
+      failure: failure("command_failed", "10.0.3.7:6379", now - 61_000),
+    });
+    const problem = "Others are logged in as the user that this replica uses: 10.0.9.4:51822.";
+    this.conditions.set("ledger", { ...CALM, lockDown: { users: [], problem } });
+    this.scripts.set("profiles-0", {
+      ...STOPPED,
+      failure: failure("resync_needed", "10.0.3.7:6379", now - 5_000),
     });
     for (const name of ["sessions-eu", "catalogue", "search-index"]) {
       this.say(name, "info", "Started.");
@@ -214,9 +309,31 @@ class Mock {
         const script = this.scripts.get(source.id) ?? STOPPED;
         return simulate(source, script, at, index);
       });
-      return aggregate(replica, sources, at);
+      return aggregate(replica, sources, this.conditions.get(replica.id) ?? CALM, at);
     });
     return { at, replicas, events };
+  }
+
+  private intend(id: string, intent: ReplicaDefinition["intent"]): void {
+    this.find(id).intent = intent;
+  }
+
+  private pauseSource(id: string): void {
+    if (this.scripts.get(id)?.phase === "stopped") return;
+    this.scripts.set(id, {
+      status: "synced",
+      phase: "paused",
+      spool: [48_300_000, 340_000_000],
+      clockSkewMs: -1_420,
+    });
+  }
+
+  /** The last of its sources, as after a click on its Stop. */
+  private userStopped(definition: ReplicaDefinition): void {
+    const last = definition.sources.at(-1);
+    if (!last) return;
+    last.stopped = true;
+    this.scripts.set(last.id, STOPPED);
   }
 
   private load(id: string): void {
@@ -285,41 +402,6 @@ class Mock {
   }
 }
 
-function reviewOf(name: string, destination: string, sources: string[]): Review {
-  const empty = destination.startsWith("empty");
-  const keys = empty ? 0 : 4_112_930;
-  return {
-    destination,
-    confirmName: name,
-    keys,
-    usedMemory: empty ? 0 : 2_100_000_000,
-    databases: empty
-      ? []
-      : [
-          { db: 0, keys: 4_112_918 },
-          { db: 3, keys: 12 },
-        ],
-    deletesEverything: true,
-    functions: empty ? 0 : 2,
-    needsTyping: !empty,
-    resumable: false,
-    joins: [],
-    sentence: empty
-      ? `${destination} is empty. Nothing is deleted; ${sources.length} sources are loaded.`
-      : `This deletes 4,112,930 keys (2.1 GB) at ${destination}, then loads ${sources.length} sources.`,
-    sources: sources.map((source, index) => ({
-      name: source,
-      url: `redis://${source}.internal:6379`,
-      keys: index === 1 ? null : 1_950_000,
-      failure: index === 1 ? failure("unreachable", `${source}.internal:6379`, Date.now()) : null,
-    })),
-    warnings: [
-      "The destination evicts keys (maxmemory-policy allkeys-lru): its data will diverge.",
-    ],
-    refusal: null,
-  };
-}
-
 function refusal(code: string, field: string | null): ApiError {
   return code === "unreachable"
     ? {
@@ -354,8 +436,4 @@ function parse(text: string): Promise<EndpointDraft> {
       ? { kind: "set", value: decodeURIComponent(url.password), thisRunOnly: false }
       : { kind: "none" },
   });
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -6,7 +6,7 @@ import type { ReplicaLive } from "../generated/ReplicaLive";
 import type { Series } from "../generated/Series";
 import type { SeriesRange } from "../generated/SeriesRange";
 import type { SourceLive } from "../generated/SourceLive";
-import { SERVER, type Script } from "./fixtures";
+import { SERVER, type Conditions, type Script } from "./fixtures";
 
 const KEYS = 1_950_000;
 const BYTES = 3_900_000_000;
@@ -52,9 +52,9 @@ export function simulate(
     applied: 88_120_100,
     durable: null,
     commands: 4_000_000,
-    spoolBytes: 0,
-    spoolDiskBytes: 0,
-    clockSkewMs: synced ? 3 : null,
+    spoolBytes: script.spool?.[0] ?? 0,
+    spoolDiskBytes: script.spool?.[1] ?? 0,
+    clockSkewMs: script.clockSkewMs ?? (synced ? 3 : null),
     retry: script.retry ?? null,
     failure: script.failure ?? null,
   };
@@ -75,9 +75,14 @@ const ORDER: Phase[] = [
 export function aggregate(
   definition: ReplicaDefinition,
   sources: SourceLive[],
+  conditions: Conditions,
   at: number,
 ): ReplicaLive {
-  const worst = [...sources].sort((a, b) => ORDER.indexOf(a.phase) - ORDER.indexOf(b.phase))[0];
+  // As in the engine: a source that the user stopped counts only where there is no other.
+  const byUser = (source: SourceLive): boolean => source.phase === "stopped" && !source.failure;
+  const rank = (source: SourceLive): number =>
+    byUser(source) ? ORDER.length : ORDER.indexOf(source.phase);
+  const worst = [...sources].sort((a, b) => rank(a) - rank(b))[0];
   const progresses = sources.map((s) => (s.status === "synced" ? 100 : (s.progress ?? 0)));
   const lags = sources.flatMap((s) => (s.lagMs === null ? [] : [s.lagMs]));
   const sum = (pick: (source: SourceLive) => number | null): number | null =>
@@ -97,8 +102,7 @@ export function aggregate(
     bytesPerSec: sum((source) => source.bytesPerSec),
     failure: worst?.failure ?? null,
     server: worst?.phase === "stopped" && !worst.failure ? null : SERVER,
-    expiry: null,
-    foreignWrites: 0,
+    ...conditions,
     sources,
     lagSpark: Array.from({ length: 60 }, (_, index) =>
       lags.length === 0 ? null : lagAt(at - (59 - index) * 1000, 0),
