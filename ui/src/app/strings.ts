@@ -36,6 +36,8 @@ export const frame = {
   kinds: { replica: "replica", action: "action" },
   tryDemo: "Try the demo",
   stopReplica: (name: string): string => `Stop ${name}`,
+  pauseReplica: (name: string): string => `Pause ${name}`,
+  resumeReplica: (name: string): string => `Resume ${name}`,
   startReplica: (name: string): string => `Start ${name}`,
 
   announce: (name: string, status: string): string => `${name}: ${status}`,

@@ -65,7 +65,7 @@ export const checking = {
 
 export const reviewing = {
   nothingDeleted: "Nothing is deleted.",
-  resumable: "The destination holds this replica's checkpoint: it goes on from there.",
+  joins: "new",
   database: (db: number): string => `db ${db}:`,
   everything: "Every database is emptied",
   onlyDatabases: "Only this database is emptied",

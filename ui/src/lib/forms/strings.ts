@@ -7,6 +7,10 @@ export const errors = {
   sourceNameTaken: (name: string): string => `Another source is called ${name}.`,
   hostMissing: "Enter a host name or an address.",
   hostForm: "A host name or an address only: no spaces, no slashes.",
+  sentinelHosts: "Enter the Sentinels: host or host:port, with commas between.",
+  sentinelName: "Name the master that the Sentinels watch.",
+  manyHosts: "More than one host is for Sentinels: choose to ask them below.",
+  spoolQuota: "A whole number of MB, or 0 for none on disk.",
   port: "A port is a number from 1 to 65535.",
   db: "A database is a number from 0, or empty for all databases.",
   sameDatabase: (name: string): string =>

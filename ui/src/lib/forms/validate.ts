@@ -23,6 +23,9 @@ export function validate(form: DraftForm, otherNames: readonly string[]): FieldE
     checkEndpoint(found, prefix, source.endpoint);
   });
   checkTogether(found, form);
+  if (!/^\d{1,9}$/.test(form.options.spoolQuota.trim())) {
+    note(found, "options.spoolQuota", errors.spoolQuota);
+  }
   return found;
 }
 
@@ -50,7 +53,11 @@ function checkTogether(found: FieldErrors, form: DraftForm): void {
 
 function checkEndpoint(found: FieldErrors, prefix: string, endpoint: EndpointForm): void {
   const host = endpoint.host.trim();
-  if (host === "") note(found, `${prefix}.host`, errors.hostMissing);
+  if (endpoint.throughSentinels) {
+    note(found, `${prefix}.host`, sentinelsError(host));
+    if (endpoint.sentinel.trim() === "") note(found, `${prefix}.sentinel`, errors.sentinelName);
+  } else if (host === "") note(found, `${prefix}.host`, errors.hostMissing);
+  else if (host.includes(",")) note(found, `${prefix}.host`, errors.manyHosts);
   else if (/[\s/@]/.test(host)) note(found, `${prefix}.host`, errors.hostForm);
   const port = endpoint.port.trim();
   if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535) {
@@ -58,6 +65,13 @@ function checkEndpoint(found: FieldErrors, prefix: string, endpoint: EndpointFor
   }
   const db = endpoint.db.trim();
   if (db !== "" && !/^\d{1,9}$/.test(db)) note(found, `${prefix}.db`, errors.db);
+}
+
+/** A list of hosts, each with a port of its own or without. */
+function sentinelsError(hosts: string): string | null {
+  const each = hosts.split(",").map((text) => text.trim());
+  const good = each.every((text) => text !== "" && !/[\s/@]/.test(text));
+  return good ? null : errors.sentinelHosts;
 }
 
 function nameError(name: string): string | null {
@@ -69,8 +83,14 @@ function nameError(name: string): string | null {
 function overlaps(a: EndpointForm, b: EndpointForm): boolean {
   if (a.host.trim() === "" || canonicalHost(a) !== canonicalHost(b)) return false;
   if (a.port.trim() !== b.port.trim()) return false;
+  if (nameOf(a) !== nameOf(b)) return false;
   const [left, right] = [a.db.trim(), b.db.trim()];
   return left === "" || right === "" || left === right;
+}
+
+/** One set of Sentinels watches many servers. */
+function nameOf(endpoint: EndpointForm): string {
+  return endpoint.throughSentinels ? endpoint.sentinel.trim() : "";
 }
 
 function canonicalHost(endpoint: EndpointForm): string {

@@ -4,12 +4,13 @@ import { toApiError } from "$lib/api/backend";
 import type { ApiError } from "$lib/api/generated/ApiError";
 import type { ReplicaDefinition } from "$lib/api/generated/ReplicaDefinition";
 import type { Review } from "$lib/api/generated/Review";
+import { CheckRun } from "$lib/domain/check.svelte";
 import { DraftForm, MAX_SOURCES } from "$lib/forms/draft.svelte";
 import { errors as formErrors } from "$lib/forms/strings";
 import { under, validate, type FieldErrors } from "$lib/forms/validate";
 import type { AppState } from "$lib/stores/app.svelte";
 
-export const STEPS = ["destination", "sources", "review"] as const;
+export const STEPS = ["destination", "sources", "options", "review"] as const;
 export type Step = (typeof STEPS)[number];
 
 export class Wizard {
@@ -21,6 +22,7 @@ export class Wizard {
   reviewing = $state(false);
   saving = $state(false);
   confirmName = $state("");
+  readonly check: CheckRun;
   /** What the backend refused without naming a field. */
   failure: ApiError | null = $state.raw(null);
 
@@ -30,7 +32,12 @@ export class Wizard {
   constructor(
     private readonly app: AppState,
     readonly definition: ReplicaDefinition | null,
+    at: Step = "destination",
   ) {
+    this.step = at;
+    this.check = new CheckRun((onLine) =>
+      app.backend.checkDraft(this.form.draft(), definition?.id ?? null, onLine),
+    );
     this.form = definition ? DraftForm.of(definition) : DraftForm.blank();
     this.open = this.form.sources[0]?.key ?? null;
     if (!app.keyring.ok) this.rememberForThisRun();
@@ -87,7 +94,28 @@ export class Wizard {
     if (step === "review") await this.readReview();
   }
 
+  /** Names of the sources that saving would take away. */
+  get removed(): string[] {
+    const kept = new Set(this.form.sources.map((source) => source.id));
+    const before = this.definition?.sources ?? [];
+    return before.filter((source) => !kept.has(source.id)).map((source) => source.name);
+  }
+
+  /** Names of the sources that saving would add to those that are there. */
+  get added(): string[] {
+    if (!this.definition) return [];
+    return this.form.sources.filter((source) => source.id === null).map((s) => s.name.trim());
+  }
+
+  get optionsChanged(): boolean {
+    const before = this.definition?.options;
+    const after = this.form.options.options();
+    const names = Object.keys(after) as (keyof typeof after)[];
+    return before !== undefined && names.some((name) => before[name] !== after[name]);
+  }
+
   async readReview(): Promise<void> {
+    this.check.close();
     this.review = null;
     this.confirmName = "";
     this.reviewing = true;
@@ -178,6 +206,7 @@ export class Wizard {
 }
 
 export function stepOf(field: string): Step {
+  if (field.startsWith("options")) return "options";
   return field.startsWith("sources") ? "sources" : "destination";
 }
 

@@ -12,8 +12,14 @@ export const overview = {
     trend: "Last minute",
     writes: "Writes/s",
   },
-  summary: (total: string, synced: number, syncing: number, stopped: number): string =>
-    `${total} · ${synced} synced · ${syncing} syncing · ${stopped} stopped`,
+  summary: (total: string, counts: Record<"synced" | "syncing" | "paused" | "stopped", number>) =>
+    [
+      total,
+      `${counts.synced} synced`,
+      `${counts.syncing} syncing`,
+      ...(counts.paused > 0 ? [`${counts.paused} paused`] : []),
+      `${counts.stopped} stopped`,
+    ].join(" · "),
   replica: "replica",
   replicas: "replicas",
   emptyTitle: "Keep one Redis database in step with others",
