@@ -27,7 +27,8 @@ export const edit = {
   untitled: "New source",
 
   url: "Paste a URL",
-  urlHelp: "Fills the fields below. redis://user:password@host:port/db, rediss:// for TLS.",
+  urlHelp:
+    "Fills the fields below. redis://user:password@host:port/db, rediss:// for TLS, redis+sentinel://host,host/name for Sentinels.",
   urlPlaceholder: "redis://…",
   fill: "Fill",
   host: "Host",
@@ -50,7 +51,8 @@ export const edit = {
   sentinelHostsHelp: "host or host:port, with commas between. Asked in this order.",
   sentinelPortHelp: "Of those that name none.",
   sentinelName: "Master name",
-  sentinelNameHelp: "As in “sentinel monitor <name>”. User and password are the server's.",
+  sentinelNameHelp:
+    "As in “sentinel monitor <name>”. User, password and TLS are for the server; the Sentinels are asked without.",
 
   optionsTitle: "Options",
   optionsHelp: "How this replica is run. All of it can be changed later, also while it runs.",

@@ -33,7 +33,7 @@ export const replica = {
   cancel: "Cancel",
   deleteTitle: (name: string): string => `Delete the replica ${name}?`,
   deleteText:
-    "Its definition, history and stored passwords are removed. The data at the destination stays.",
+    "Its definition, history and stored passwords are removed, and its checkpoints at the destination. The data there stays, with exact expiries; users that were made read-only get back what they had.",
   deleteRunning: "It is stopped first.",
   deleteNow: "Delete replica",
   keep: "Keep it",
@@ -47,13 +47,18 @@ export const replica = {
   editThis: "Edit…",
 
   expiry: {
-    import_mode: "Keys expire when their source deletes them: the destination is in import mode.",
-    held_back:
-      "Keys expire when their source deletes them; until then the destination shows them 100 years later.",
-    exact: "Keys expire at the destination by its own clock, at the times the sources set.",
+    import_mode: "Expiry follows the source: the destination is in import mode.",
+    held_back: "Expiry follows the source: until then the destination shows it 100 years later.",
+    exact: "Keys expire by the destination's own clock, at the times the sources set.",
   } satisfies Record<ExpiryHandling, string>,
-  importFull: "At maxmemory it refuses writes (OOM) and evicts nothing.",
-  heldBackEnd: "Deleting this replica sets the exact times.",
+  importFull: "Expiry follows the source (import mode); at maxmemory writes are refused (OOM).",
+  expiryHelp: {
+    import_mode:
+      "Keys wait for their source's DEL. In import mode the server neither expires nor evicts: at maxmemory it answers OOM.",
+    held_back:
+      "Keys wait for their source's DEL. This server has no import mode, so an expiry is carried 100 years late; deleting the replica sets the exact times.",
+    exact: "After an outage a key may be gone here although its source has prolonged it.",
+  } satisfies Record<ExpiryHandling, string>,
   lockedDown: (users: string): string => `Other users are read-only: ${users}.`,
   lockedDownNone: "There are no other users that could write.",
   lockProblem: "Other users of the destination can still write",
@@ -101,7 +106,6 @@ export const replica = {
     clockBehind: (by: string): string => `${by} behind`,
     clockHelp:
       "The source's clock against the destination's. Lag and relative expiries are corrected by it.",
-    phase: "Now",
   },
   progressOf: (name: string): string => `Progress of ${name}`,
   keysLoaded: (keys: string): string => `${keys} keys`,

@@ -46,7 +46,7 @@ export function simulate(
     lagMs: synced ? lagAt(at, seed) : null,
     lagBytes: synced ? 1200 : null,
     lastCommandAt: synced ? at - 40 : null,
-    commandsPerSec: synced ? writesAt(at, seed) : null,
+    commandsPerSec: script.phase === "paused" ? 0 : synced ? writesAt(at, seed) : null,
     bytesPerSec: synced ? writesAt(at, seed) * 112 : loading ? 48_000_000 : null,
     received: 88_120_442,
     applied: 88_120_100,
