@@ -40,6 +40,17 @@ async fn define(window: &Window, name: &str, source: &Server, source_password: &
     window.value("sources[0].password", source_password).await;
 }
 
+/// How many keys of `server` there are, those of Tributary aside.
+async fn keys(server: &Server) -> usize {
+    let names: Vec<String> = redis::from_redis_value(server.run(&["KEYS", "*"]).await).unwrap();
+    names.iter().filter(|name| !name.starts_with("tributary:")).count()
+}
+
+/// Seconds until `key` expires there.
+async fn ttl(server: &Server, key: &str) -> i64 {
+    redis::from_redis_value(server.run(&["TTL", key]).await).unwrap()
+}
+
 /// Whether any file under `folder` holds `needle`; the paths of those that do.
 fn search(folder: &Path, needle: &str) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
@@ -89,6 +100,9 @@ async fn a_replica_is_made_started_watched_stopped_and_restarted_in_the_window()
         window.until("check-line", |line| line.contains("accepts the connection")).await;
         window.until("edit-view", |form| form.contains("may replicate") && form.contains("1000 in 1 database")).await;
         window.shot("create-source").await;
+        window.click("next").await;
+        window.find("options").await;
+        window.shot("create-options").await;
         window.click("next").await;
         window
             .until("review-sentence", |text| text.contains("deletes 1 key ") && text.contains("loads 1 source"))
@@ -151,6 +165,152 @@ async fn a_replica_is_made_started_watched_stopped_and_restarted_in_the_window()
 }
 
 #[tokio::test]
+async fn pause_single_sources_a_new_one_and_deletion_keep_every_key() {
+    in_time(async {
+        let (spring, brook) = (Server::start(SOURCE_PASSWORD).await, Server::start(SOURCE_PASSWORD).await);
+        let destination = Server::start(DESTINATION_PASSWORD).await;
+        for n in 0..300 {
+            spring.run(&["SET", &format!("spring:{n}"), "value"]).await;
+            brook.run(&["SET", &format!("brook:{n}"), "value"]).await;
+        }
+        spring.run(&["SET", "spring:fades", "value", "EX", "3600"]).await;
+        let folder = tempfile::tempdir().unwrap();
+        let window = Window::open(folder.path()).await;
+        define(&window, "delta", &spring, SOURCE_PASSWORD, &destination).await;
+        window.click("next").await;
+        window.click("next").await;
+        window.until("review-sentence", |text| text.contains("deletes nothing")).await;
+        window.click("create-and-start").await;
+        window.until("status-badge", |badge| badge.contains("Synced")).await;
+        window.until("expiry", |text| text.contains("100 years longer")).await;
+        assert!(ttl(&destination, "spring:fades").await > 1_000_000, "its expiry is held back");
+
+        // What is written during a pause is received and not applied, and arrives after it.
+        window.click("pause").await;
+        window.until("status-badge", |badge| badge.contains("Paused")).await;
+        for n in 0..200 {
+            spring.run(&["SET", &format!("paused:{n}"), "value"]).await;
+        }
+        window.until("status-badge", |badge| badge.contains("kB waiting")).await;
+        assert_eq!(keys(&destination).await, 301);
+        window.click("source-toggle").await;
+        window.until("spool", |text| text.contains("kB")).await;
+        window.shot("replica-paused").await;
+        window.click("resume").await;
+        destination.holds("paused:199", "value").await;
+        window.until("status-badge", |badge| badge.contains("Synced")).await;
+        window.until("received", |text| text.contains(',')).await;
+        assert_eq!(keys(&destination).await, 501);
+        window.click("source-toggle").await;
+
+        // A source that is added is loaded beside the other, deleting nothing.
+        destination.run(&["SET", "drift", "1"]).await;
+        window.click("edit").await;
+        window.click("step-sources").await;
+        window.click("add-source").await;
+        window.fill("sources[1].name", "brook").await;
+        window.fill("sources[1].url", &format!("redis://:{SOURCE_PASSWORD}@127.0.0.1:{}", brook.port)).await;
+        window.click("sources[1].name").await;
+        window.value("sources[1].port", &brook.port.to_string()).await;
+        window.click("next").await;
+        window.click("next").await;
+        window.until("review-sentence", |text| text.contains("“brook” is loaded beside it")).await;
+        window.until("changes", |text| text.contains("“brook” begins to load")).await;
+        window.shot("edit-review-joins").await;
+        window.click("save").await;
+        window.until("in-step", |text| text.contains("2 of 2")).await;
+        destination.holds("brook:299", "value").await;
+        destination.holds("drift", "1").await;
+        assert_eq!(keys(&destination).await, 802);
+
+        // One source is stopped while the other goes on.
+        window.click("stop-source").await;
+        window.until("in-step", |text| text.contains("1 of 2")).await;
+        window.until("stopped-by-user", |text| text.contains("Stopped by you")).await;
+        spring.run(&["SET", "spring:stopped", "value"]).await;
+        brook.run(&["SET", "brook:goes-on", "value"]).await;
+        destination.holds("brook:goes-on", "value").await;
+        assert_eq!(destination.run(&["EXISTS", "spring:stopped"]).await, redis::Value::Int(0));
+        window.until("status-badge", |badge| badge.contains("Synced")).await;
+        window.shot("replica-source-stopped").await;
+        window.click("start-source").await;
+        destination.holds("spring:stopped", "value").await;
+        window.until("in-step", |text| text.contains("2 of 2")).await;
+
+        // Writes of another client are noticed while it stays.
+        let mut other = destination.connect().await.unwrap();
+        redis::cmd("SET").arg("drift").arg("2").query_async::<()>(&mut other).await.unwrap();
+        window.until("foreign-write", |text| text.contains("with SET")).await;
+        drop(other);
+
+        window.click("check").await;
+        window.until("check-summary", |text| text.contains("Nothing stands in the way")).await;
+        for found in ["Source spring", "Source brook", "Destination", "Permissions", "Backlog", "Other writers"] {
+            window.until("check-panel", |text| text.contains(found)).await;
+        }
+        window.shot("replica-check").await;
+        window.click("check-close").await;
+
+        window.click("delete").await;
+        window.click("confirm-delete").await;
+        window.find("empty-overview").await;
+        assert_eq!(keys(&destination).await, 804);
+        assert_eq!(destination.run(&["KEYS", "tributary:*"]).await, redis::Value::Array(Vec::new()));
+        assert!((0..=3600).contains(&ttl(&destination, "spring:fades").await), "its expiry is exact again");
+        window.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_source_that_locks_the_sync_out_is_an_error_row_with_its_remedy() {
+    in_time(async {
+        let (spring, brook) = (Server::start(SOURCE_PASSWORD).await, Server::start(SOURCE_PASSWORD).await);
+        let destination = Server::start(DESTINATION_PASSWORD).await;
+        let folder = tempfile::tempdir().unwrap();
+        let window = Window::open(folder.path()).await;
+        define(&window, "delta", &spring, SOURCE_PASSWORD, &destination).await;
+        window.click("add-source").await;
+        window.fill("sources[1].name", "brook").await;
+        window.fill("sources[1].url", &format!("redis://:{SOURCE_PASSWORD}@127.0.0.1:{}", brook.port)).await;
+        window.click("sources[1].name").await;
+        window.value("sources[1].port", &brook.port.to_string()).await;
+        window.click("next").await;
+        window.click("next").await;
+        window.find("review").await;
+        window.click("create-and-start").await;
+        window.until("in-step", |text| text.contains("2 of 2")).await;
+
+        let mut inside = spring.connect().await.unwrap();
+        for command in [["CONFIG SET", "requirepass", "changed"], ["CLIENT KILL", "TYPE", "replica"]] {
+            let mut words = command[0].split(' ');
+            let mut run = redis::cmd(words.next().unwrap());
+            words.for_each(|word| {
+                run.arg(word);
+            });
+            run.arg(&command[1..]).query_async::<redis::Value>(&mut inside).await.unwrap();
+        }
+        let row = window.until("source-failure", |text| text.contains("Check the user name and the password")).await;
+        assert!(row.contains(&spring.port.to_string()), "{row}");
+        window.until("failure-message", |text| text.contains(&spring.port.to_string())).await;
+        window.find("remedy-edit").await;
+        window.until("in-step", |text| text.contains("1 of 2")).await;
+        window.shot("replica-error-row").await;
+        brook.run(&["SET", "brook", "goes on"]).await;
+        destination.holds("brook", "goes on").await;
+
+        let reset = ["SET", "requirepass", SOURCE_PASSWORD];
+        redis::cmd("CONFIG").arg(&reset).query_async::<()>(&mut inside).await.unwrap();
+        spring.run(&["SET", "spring", "is back"]).await;
+        window.click("start-source").await;
+        destination.holds("spring", "is back").await;
+        window.until("in-step", |text| text.contains("2 of 2")).await;
+        window.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_shown_with_what_to_do() {
     in_time(async {
         let (source, destination) = (Server::start(SOURCE_PASSWORD).await, Server::start(DESTINATION_PASSWORD).await);
@@ -160,6 +320,7 @@ async fn a_wrong_password_is_shown_with_what_to_do() {
         window.click("test-connection").await;
         window.until("edit-view", |form| form.contains("Check the user name and the password")).await;
         window.shot("create-wrong-password").await;
+        window.click("next").await;
         window.click("next").await;
         window.find("review-warning").await;
         window.click("create-and-start").await;

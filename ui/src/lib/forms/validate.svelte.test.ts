@@ -90,4 +90,49 @@ describe("the form of a replica", () => {
       thisRunOnly: false,
     });
   });
+
+  it("takes a list of Sentinels with the name of what they watch, and only with it", () => {
+    const made = form("d", "s1,s2:27000");
+    expect(validate(made, [])["sources[0].host"]).toContain("for Sentinels");
+    const [endpoint] = made.sources.map((source) => source.endpoint);
+    endpoint?.askSentinels(true);
+    expect(Object.keys(validate(made, []))).toEqual(["sources[0].sentinel"]);
+    if (endpoint) endpoint.sentinel = "mymaster";
+    expect(validate(made, [])).toEqual({});
+    if (endpoint) endpoint.host = "s1,,s2";
+    expect(Object.keys(validate(made, []))).toEqual(["sources[0].host"]);
+  });
+
+  it("lets two sources share their Sentinels when they watch two masters", () => {
+    const made = form("d", "s1", "s1");
+    made.sources.forEach((source, index) => {
+      source.endpoint.askSentinels(true);
+      source.endpoint.sentinel = `master-${index}`;
+    });
+    expect(validate(made, [])).toEqual({});
+  });
+
+  it("follows the usual port of Sentinels unless another was typed", () => {
+    const { endpoint } = form("d", "a").sources[0] ?? {};
+    endpoint?.askSentinels(true);
+    expect(endpoint?.draft()).toMatchObject({ port: 26379, sentinel: null });
+    endpoint?.askSentinels(false);
+    expect(endpoint?.port).toBe("6379");
+    if (endpoint) endpoint.port = "7000";
+    endpoint?.askSentinels(true);
+    expect(endpoint?.port).toBe("7000");
+  });
+
+  it("wants a whole number of MB for the spool", () => {
+    const made = form("d", "a");
+    for (const [quota, good] of [
+      ["0", true],
+      ["4096", true],
+      ["", false],
+      ["1.5", false],
+    ] as const) {
+      made.options.spoolQuota = quota;
+      expect("options.spoolQuota" in validate(made, [])).toBe(!good);
+    }
+  });
 });

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import App from "../../app/App.svelte";
 import type { Backend } from "$lib/api/backend";
 import { AppState } from "$lib/stores/app.svelte";
-import { backend, definition, review } from "../../test/samples";
+import { backend, definition, replica, review } from "../../test/samples";
 
 async function opened(over: Partial<Backend> = {}): Promise<AppState> {
   const app = new AppState(backend(over));
@@ -26,6 +26,7 @@ async function toReview(): Promise<void> {
   await type("destination.host", "d");
   await press("next");
   await type("sources[0].host", "a");
+  await press("next");
   await press("next");
 }
 
@@ -130,5 +131,96 @@ describe("the form of a replica", () => {
     expect(screen.queryByTestId("sources-error")).toBeNull();
     await press("add-source");
     expect(screen.getByTestId("sources-error")).toHaveTextContent("at most 32 sources");
+  });
+
+  it("sends the options as they were chosen", async () => {
+    const reviewDraft = vi.fn<Backend["reviewDraft"]>(() => Promise.resolve(review()));
+    await opened({ reviewDraft });
+    await type("name", "sessions");
+    await type("destination.host", "d");
+    await press("next");
+    await type("sources[0].host", "a");
+    await press("next");
+    await type("options.spoolQuota", "lots");
+    await press("next");
+    expect(screen.getByTestId("options.spoolQuota-error")).toHaveTextContent("whole number");
+    await type("options.spoolQuota", "512");
+    await press("options.expiry-exact");
+    await press("options.ask-before-resync");
+    await press("options.lock-down");
+    await press("next");
+    await screen.findByTestId("review");
+    expect(reviewDraft.mock.calls[0]?.[0].options).toEqual({
+      spoolQuotaMb: 512,
+      expiry: "exact",
+      askBeforeResync: true,
+      lockDown: true,
+    });
+  });
+
+  it("asks for the master that Sentinels watch, and sends it", async () => {
+    const reviewDraft = vi.fn<Backend["reviewDraft"]>(() => Promise.resolve(review()));
+    await opened({ reviewDraft });
+    await type("name", "sessions");
+    await type("destination.host", "s1,s2:27000");
+    await press("next");
+    expect(screen.getByTestId("destination.host-error")).toHaveTextContent("for Sentinels");
+    await press("destination.through-sentinels");
+    expect(screen.getByTestId("destination.port")).toHaveValue("26379");
+    await press("next");
+    expect(screen.getByTestId("destination.sentinel-error")).toBeInTheDocument();
+    await type("destination.sentinel", "mymaster");
+    await press("next");
+    await type("sources[0].host", "a");
+    await press("next");
+    await press("next");
+    await screen.findByTestId("review");
+    expect(reviewDraft.mock.calls[0]?.[0].destination).toMatchObject({
+      host: "s1,s2:27000",
+      port: 26379,
+      sentinel: "mymaster",
+    });
+  });
+
+  it("says what saving does to a replica that runs, and marks what joins it", async () => {
+    const joined = review({ needsTyping: false, joins: ["source-2"], deletesEverything: false });
+    const sources = [
+      ...joined.sources,
+      { name: "source-2", url: "redis://b", keys: 3, failure: null },
+    ];
+    const app = new AppState(
+      backend({
+        subscribe: () => Promise.resolve(),
+        reviewDraft: () => Promise.resolve({ ...joined, sources }),
+      }),
+    );
+    await app.begin();
+    app.keep(definition());
+    app.live.apply({ at: 1, replicas: [replica()], events: [] });
+    app.router.go({ view: "edit", id: "r1" });
+    render(App, { app });
+    await press("step-sources");
+    await press("add-source");
+    await type("sources[1].host", "b");
+    await press("next");
+    await press("next");
+    expect(await screen.findByTestId("review-joins")).toHaveTextContent("new");
+    expect(screen.getByTestId("changes")).toHaveTextContent("“source-2” begins to load");
+    expect(screen.getByTestId("save")).toBeEnabled();
+    expect(screen.queryByTestId("create-and-start")).toBeNull();
+  });
+
+  it("checks the servers of a form before it is kept", async () => {
+    const checkDraft = vi.fn<Backend["checkDraft"]>((draft, _, onLine) => {
+      const endpoint = `${draft.sources[0]?.endpoint.host}:6379`;
+      const line = { endpoint, source: "new", what: "Version", found: "7.0", hint: null };
+      onLine({ ...line, verdict: "ok" });
+      return Promise.resolve();
+    });
+    await opened({ checkDraft, reviewDraft: () => Promise.resolve(review()) });
+    await toReview();
+    await press("check");
+    expect(await screen.findByTestId("check-found")).toHaveTextContent("Version");
+    expect(screen.getByTestId("check-panel")).toHaveTextContent("Source source-1");
   });
 });

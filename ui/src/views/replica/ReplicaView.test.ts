@@ -1,4 +1,4 @@
-import { fireEvent, render, screen, waitFor } from "@testing-library/svelte";
+import { fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
 import { describe, expect, it, vi } from "vitest";
 import App from "../../app/App.svelte";
 import type { Backend } from "$lib/api/backend";
@@ -87,5 +87,155 @@ describe("the page of a replica", () => {
     await fireEvent.click(screen.getByTestId("stop"));
     expect(await screen.findByTestId("command-failure-message")).toHaveTextContent("Disk full.");
     expect(screen.getByTestId("command-failure-hint")).toHaveTextContent("Free some.");
+  });
+
+  it("pauses and resumes, and says what waits", async () => {
+    const pauseReplica = vi.fn(() => Promise.resolve());
+    const resumeReplica = vi.fn(() => Promise.resolve());
+    const app = await opened(synced, { pauseReplica, resumeReplica });
+    await fireEvent.click(screen.getByTestId("pause"));
+    expect(pauseReplica).toHaveBeenCalledWith("r1");
+    const sources = [source({ status: "synced", phase: "paused", spoolBytes: 12_000_000 })];
+    const paused = replica({ status: "synced", phase: "paused", intent: "paused", sources });
+    app.live.apply({ at: Date.now(), replicas: [paused], events: [] });
+    await waitFor(() =>
+      expect(screen.getByTestId("status-badge")).toHaveTextContent("Paused 12.0 MB waiting"),
+    );
+    expect(screen.getByTestId("stop")).toBeEnabled();
+    await fireEvent.click(screen.getByTestId("resume"));
+    expect(resumeReplica).toHaveBeenCalledWith("r1");
+  });
+
+  it("stops one source and remembers that the user did", async () => {
+    const stopSource = vi.fn(() => Promise.resolve());
+    const startSource = vi.fn(() => Promise.resolve());
+    const app = await opened(synced, { stopSource, startSource });
+    await fireEvent.click(screen.getByTestId("stop-source"));
+    await waitFor(() => expect(app.definition("r1")?.sources[0]?.stopped).toBe(true));
+    expect(stopSource).toHaveBeenCalledWith("r1", "s1");
+    const halted = [source({ status: "stopped", phase: "stopped" })];
+    app.live.apply({ at: Date.now(), replicas: [{ ...stopped, sources: halted }], events: [] });
+    expect(await screen.findByTestId("stopped-by-user")).toHaveTextContent("Stopped by you");
+    await fireEvent.click(screen.getByTestId("start-source"));
+    await waitFor(() => expect(app.definition("r1")?.sources[0]?.stopped).toBe(false));
+    expect(startSource).toHaveBeenCalledWith("r1", "s1");
+  });
+
+  it("offers Start and Stop while some sources run and others have failed", async () => {
+    const sources = [
+      source({ status: "synced", phase: "synced" }),
+      source({ id: "s2", status: "stopped", phase: "stopped", failure }),
+    ];
+    await opened(replica({ status: "stopped", phase: "stopped", failure, sources }));
+    expect(screen.getByTestId("start")).toBeEnabled();
+    expect(screen.getByTestId("stop")).toBeEnabled();
+  });
+
+  it("skips a failed command only after it was asked, with the safe answer at hand", async () => {
+    const skipFailed = vi.fn(() => Promise.resolve());
+    const refused = {
+      ...failure,
+      kind: "command_failed",
+      message: "d:6379 refused LPUSH on key mail: WRONGTYPE",
+    };
+    await opened({ ...stopped, failure: refused }, { skipFailed });
+    await fireEvent.click(screen.getByTestId("remedy-skip"));
+    expect(screen.getByTestId("failure")).toHaveTextContent("LPUSH on key mail");
+    expect(screen.getByTestId("cancel-skip")).toHaveFocus();
+    expect(skipFailed).not.toHaveBeenCalled();
+    await fireEvent.click(screen.getByTestId("confirm-skip"));
+    await waitFor(() => expect(skipFailed).toHaveBeenCalledWith("r1"));
+    await waitFor(() => expect(screen.queryByTestId("skip-panel")).toBeNull());
+  });
+
+  it("offers the restart where nothing else helps, and no skip", async () => {
+    const needed = { ...failure, kind: "resync_needed" };
+    await opened({ ...stopped, failure: needed }, { review: () => Promise.resolve(review()) });
+    expect(screen.queryByTestId("remedy-skip")).toBeNull();
+    await fireEvent.click(screen.getByTestId("remedy-restart"));
+    expect(await screen.findByTestId("review-sentence")).toBeInTheDocument();
+  });
+
+  it("shows the exact figures of a source by Enter on its row", async () => {
+    const figures = source({
+      status: "synced",
+      phase: "synced",
+      received: 88_120_442,
+      applied: 88_120_100,
+      spoolBytes: 342,
+      spoolDiskBytes: 340_000_000,
+      clockSkewMs: -1_420,
+    });
+    await opened(replica({ status: "synced", phase: "synced", sources: [figures] }));
+    await fireEvent.keyDown(screen.getByTestId("source-row"), { key: "Enter" });
+    expect(screen.getByTestId("received")).toHaveTextContent("88,120,442");
+    expect(screen.getByTestId("applied")).toHaveTextContent("88,120,100");
+    expect(screen.getByTestId("durable")).toHaveTextContent("–");
+    expect(screen.getByTestId("spool")).toHaveTextContent("342 B");
+    expect(screen.getByTestId("spool-disk")).toHaveTextContent("340 MB of 4.3 GB");
+    expect(screen.getByTestId("clock-skew")).toHaveTextContent("1.4 s behind");
+  });
+
+  it("says how expiry is handled, and what that means at maxmemory", async () => {
+    const server = { product: "Valkey", version: "8.1", keys: 1, usedMemory: 1, maxMemory: 9 };
+    await opened({ ...synced, expiry: "import_mode", server });
+    expect(screen.getByTestId("expiry")).toHaveTextContent("at maxmemory writes are refused (OOM)");
+  });
+
+  it("tells of writes of others and of a lock-down that does not hold", async () => {
+    const app = await opened({
+      ...synced,
+      foreignWrites: 3,
+      foreignWrite: "Another client, 10.0.9.4:5 (user app), wrote with SET.",
+      lockDown: { users: [], problem: "Others are logged in as our user." },
+    });
+    expect(screen.getByTestId("foreign-writes-message")).toHaveTextContent("noticed 3 times");
+    expect(screen.getByTestId("foreign-write")).toHaveTextContent("user app");
+    expect(screen.getByTestId("lock-problem")).toHaveTextContent("logged in as our user");
+    await fireEvent.click(within(screen.getByTestId("foreign-writes")).getByTestId("to-options"));
+    expect(app.router.route).toEqual({ view: "edit", id: "r1", at: "options" });
+    expect(screen.getByTestId("options")).toBeInTheDocument();
+  });
+
+  it("names the users that are read-only", async () => {
+    await opened({ ...synced, lockDown: { users: ["app", "reports"], problem: null } });
+    expect(screen.getByTestId("lock-down")).toHaveTextContent("read-only: app and reports");
+  });
+
+  it("checks line by line, sums up, and hides what is in order on demand", async () => {
+    let end: (() => void) | undefined;
+    const line = { endpoint: "a:6379", source: "s1", what: "Version", found: "7.0", hint: null };
+    const checkReplica: Backend["checkReplica"] = (_, onLine) => {
+      onLine({ ...line, verdict: "ok" });
+      onLine({ ...line, what: "Backlog", found: "small", verdict: "warning", hint: "Enlarge it." });
+      onLine({ ...line, endpoint: "d:6379", source: null, what: "Memory", verdict: "fails" });
+      return new Promise((resolve) => (end = resolve));
+    };
+    await opened(synced, { checkReplica });
+    await fireEvent.click(screen.getByTestId("check"));
+    expect(screen.getAllByTestId("check-found")).toHaveLength(3);
+    expect(screen.getByTestId("check-summary")).toHaveTextContent("3 found so far");
+    end?.();
+    await waitFor(() =>
+      expect(screen.getByTestId("check-summary")).toHaveTextContent("1 thing to fix, 1 warning"),
+    );
+    expect(screen.getByTestId("check-panel")).toHaveTextContent("Source eu-west a:6379");
+    expect(screen.getByTestId("check-panel")).toHaveTextContent("Enlarge it.");
+    await fireEvent.click(screen.getByTestId("check-open-only"));
+    expect(screen.getAllByTestId("check-found")).toHaveLength(2);
+    await fireEvent.keyDown(screen.getByTestId("check-again"), { key: "Escape" });
+    await waitFor(() => expect(screen.queryByTestId("check-panel")).toBeNull());
+  });
+
+  it("shows what deleting could not do at the destination", async () => {
+    const app = await opened(stopped, {
+      deleteReplica: () => Promise.resolve("d:6379 could not be reached."),
+    });
+    await fireEvent.click(screen.getByTestId("delete"));
+    await fireEvent.click(screen.getByTestId("confirm-delete"));
+    expect(await screen.findByTestId("app-notice-message")).toHaveTextContent("not be reached");
+    expect(app.definitions).toEqual([]);
+    await fireEvent.click(screen.getByTestId("app-notice-dismiss"));
+    await waitFor(() => expect(screen.queryByTestId("app-notice")).toBeNull());
   });
 });

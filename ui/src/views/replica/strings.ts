@@ -48,7 +48,8 @@ export const replica = {
 
   expiry: {
     import_mode: "Expiry follows the source: the destination is in import mode.",
-    held_back: "Expiry follows the source: until then the destination shows it 100 years later.",
+    held_back:
+      "Expiry follows the source; until a key goes there, its TTL here reads 100 years longer.",
     exact: "Keys expire by the destination's own clock, at the times the sources set.",
   } satisfies Record<ExpiryHandling, string>,
   importFull: "Expiry follows the source (import mode); at maxmemory writes are refused (OOM).",
