@@ -290,7 +290,8 @@ async fn a_source_that_locks_the_sync_out_is_an_error_row_with_its_remedy() {
             });
             run.arg(&command[1..]).query_async::<redis::Value>(&mut inside).await.unwrap();
         }
-        let row = window.until("source-failure", |text| text.contains("Check the user name and the password")).await;
+        let row =
+            window.until_content("source-failure", |text| text.contains("Check the user name and the password")).await;
         assert!(row.contains(&spring.port.to_string()), "{row}");
         window.until("failure-message", |text| text.contains(&spring.port.to_string())).await;
         window.find("remedy-edit").await;

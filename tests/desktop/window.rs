@@ -240,6 +240,25 @@ impl Window {
         }
     }
 
+    /// The same for what an element holds, shown or cut off: of text that does not fit, WebKit's driver gives none.
+    pub async fn until_content(&self, id: &str, met: impl Fn(&str) -> bool) -> String {
+        let started = Instant::now();
+        let mut last = String::new();
+        while started.elapsed() < DEADLINE {
+            if let Ok(element) = self.client.find(Locator::Css(&format!("[data-testid=\"{id}\"]"))).await
+                && let Ok(Some(text)) = element.prop("textContent").await
+            {
+                if met(&text) {
+                    return text;
+                }
+                last = text;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        self.shot(&format!("never-{id}")).await;
+        panic!("{id} never became so; last {last:?}\n{}", self.page().await);
+    }
+
     /// All the text there is, for messages.
     async fn page(&self) -> String {
         match self.client.find(Locator::Css("body")).await {
@@ -258,6 +277,9 @@ impl Window {
     /// Keeps a picture of the window where `TRIBUTARY_SHOTS` says.
     pub async fn shot(&self, name: &str) {
         let Some(folder) = std::env::var_os("TRIBUTARY_SHOTS") else { return };
+        // What the page says now is on the screen two frames later.
+        let drawn = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))";
+        self.client.execute_async(drawn, Vec::new()).await.unwrap();
         let picture = self.client.screenshot().await.unwrap();
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();

@@ -65,8 +65,8 @@ export const replica = {
   lockProblem: "Other users of the destination can still write",
   lockWanted: "They are to be read-only while this replica runs.",
   foreignTitle: (times: string): string => `Others write to the destination: noticed ${times}`,
-  foreignTime: "time",
-  foreignTimes: "times",
+  foreignOnce: "once",
+  foreignTimes: (n: string): string => `${n} times`,
   foreignTodo:
     "What they write is not at the sources and may be overwritten or deleted. Let them write to a source, or make other users read-only.",
   foreignTodoLocked:
