@@ -1,12 +1,14 @@
 //! The control connection: everything that is asked of a server beside replication.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, FromRedisValue, ProtocolVersion, RedisConnectionInfo, RedisError};
 use tokio::task::JoinHandle;
 
+use crate::clients::{OwnClient, OwnClients};
 use crate::dial::dial;
 use crate::failure::classify_reply;
 use crate::{Endpoint, ErrorKind, Failure};
@@ -21,6 +23,8 @@ pub(crate) struct Control {
     connection: MultiplexedConnection,
     driver: JoinHandle<()>,
     name: String,
+    /// Kept for as long as the connection lasts.
+    known: Option<OwnClient>,
 }
 
 impl Control {
@@ -45,13 +49,18 @@ impl Control {
             .await
             .map_err(|e| failure(&name, "connecting", &e))?;
         let driver = tokio::spawn(driver);
-        let mut control = Self { connection, driver, name };
+        let mut control = Self { connection, driver, name, known: None };
         if let Some(auth) = auth_args(endpoint) {
             control.query::<String>(&auth).await?;
         }
         // Asks for something that an unauthenticated or protected server refuses.
         control.query::<String>(&["PING"]).await?;
         Ok(control)
+    }
+
+    /// Makes a connection that lasts known as ours, where the server tells its number.
+    pub(crate) async fn belongs_to(&mut self, own: &Arc<OwnClients>) {
+        self.known = self.query(&["CLIENT", "ID"]).await.ok().map(|id| own.add(id));
     }
 
     /// `host:port` of the server.

@@ -1,8 +1,10 @@
 //! The destination as a whole: what it holds, whose it is, and emptying it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::checkpoint::{self, Mark, Progress};
+use crate::clients::OwnClients;
 use crate::control::Control;
 use crate::examine::facts;
 use crate::expiry::{self, Expiry};
@@ -207,8 +209,14 @@ async fn end_session(control: &mut Control, mark: &Mark) -> Result<(), Failure> 
 
 /// Empties the destination and leaves the loading markers, in one transaction: there is no moment at which the data is
 /// gone and nothing tells whose work that was. Sessions of ours and of predecessors that still write are ended first.
-pub(crate) async fn flush(spec: &ReplicaSpec, owner: &Owner, predecessors: &[String]) -> Result<(), Failure> {
+pub(crate) async fn flush(
+    spec: &ReplicaSpec,
+    owner: &Owner,
+    predecessors: &[String],
+    own: &Arc<OwnClients>,
+) -> Result<(), Failure> {
     let mut control = Control::open_patient(&spec.destination).await?;
+    control.belongs_to(own).await;
     select_home(&mut control, &spec.destination).await?;
     let has_functions = spec.destination.db.is_none() && numbers(&facts(&mut control).await?.version) >= (7, 0);
     let loading = Mark { progress: Progress::Loading, session: owner.session(None) }.encode();

@@ -79,6 +79,7 @@ impl Supervisor {
         let mut watches = JoinSet::new();
         watches.spawn(durability::watch(
             self.spec.destination.clone(),
+            self.own.clone(),
             self.meters.clone(),
             self.destination_skew.clone(),
         ));
@@ -267,7 +268,7 @@ impl Supervisor {
             meters.loading_begins();
         }
         let predecessors = self.predecessors.as_deref().unwrap_or_default();
-        destination::flush(&self.spec, &self.owner, predecessors).await?;
+        destination::flush(&self.spec, &self.owner, predecessors, &self.own).await?;
         let name = self.spec.destination.address();
         let count = self.spec.sources.len();
         let sources = if count == 1 { "1 source".to_owned() } else { format!("{count} sources") };
