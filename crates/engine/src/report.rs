@@ -35,7 +35,10 @@ impl Reporter {
     /// The status now.
     pub(crate) fn report(&self) -> ReplicaStatus {
         let sources: Vec<_> = self.sources.iter().map(|(source, meters)| source_status(source, meters)).collect();
-        let worst = sources.iter().max_by_key(|source| (source.status, source.phase));
+        // A source that the user has stopped says nothing about the others, unless it is the only one.
+        let wanted = |source: &&SourceStatus| source.status != Status::Stopped || source.failure.is_some();
+        let rank = |source: &&SourceStatus| (source.status, source.phase);
+        let worst = sources.iter().filter(wanted).max_by_key(rank).or(sources.first());
         ReplicaStatus {
             status: worst.map_or(Status::Stopped, |source| source.status),
             phase: worst.map_or(Phase::Stopped, |source| source.phase),

@@ -12,6 +12,7 @@ import type { EndpointDraft } from "./generated/EndpointDraft";
 import type { EndpointRole } from "./generated/EndpointRole";
 import type { EventView } from "./generated/EventView";
 import type { LiveBatch } from "./generated/LiveBatch";
+import type { ReplicaCheckLine } from "./generated/ReplicaCheckLine";
 import type { ReplicaDefinition } from "./generated/ReplicaDefinition";
 import type { ReplicaDraft } from "./generated/ReplicaDraft";
 import type { Review } from "./generated/Review";
@@ -45,11 +46,20 @@ export type Backend = {
   review(id: string): Promise<Review>;
   createReplica(draft: ReplicaDraft): Promise<ReplicaDefinition>;
   updateReplica(id: string, draft: ReplicaDraft): Promise<ReplicaDefinition>;
-  deleteReplica(id: string): Promise<void>;
+  /** What could not be cleaned up at the destination, if anything. */
+  deleteReplica(id: string): Promise<string | null>;
+  /** Calls back with what is found at the servers of a replica; nothing is changed there. */
+  checkReplica(id: string, onLine: (line: ReplicaCheckLine) => void): Promise<void>;
 
   startReplica(id: string, confirmName: string | null): Promise<void>;
   stopReplica(id: string): Promise<void>;
   restartReplica(id: string, confirmName: string | null): Promise<void>;
+  pauseReplica(id: string): Promise<void>;
+  resumeReplica(id: string): Promise<void>;
+  stopSource(id: string, sourceId: string): Promise<void>;
+  startSource(id: string, sourceId: string): Promise<void>;
+  /** Goes on behind a command that failed. */
+  skipFailed(id: string): Promise<void>;
   resumeAll(accept: boolean): Promise<void>;
 
   events(id: string, limit: number): Promise<EventView[]>;

@@ -6,6 +6,7 @@ import type { Backend } from "./backend";
 import type { CheckLine } from "./generated/CheckLine";
 import type { CloseRequest } from "./generated/CloseRequest";
 import type { LiveBatch } from "./generated/LiveBatch";
+import type { ReplicaCheckLine } from "./generated/ReplicaCheckLine";
 
 /** Whether the page runs inside Tributary's window. */
 export function inWindow(): boolean {
@@ -37,10 +38,17 @@ export const commands: Backend = {
   createReplica: (draft) => invoke("create_replica", { draft }),
   updateReplica: (id, draft) => invoke("update_replica", { id, draft }),
   deleteReplica: (id) => invoke("delete_replica", { id }),
+  checkReplica: (id, onLine) =>
+    invoke("check_replica", { id, channel: channel<ReplicaCheckLine>(onLine) }),
 
   startReplica: (id, confirmName) => invoke("start_replica", { id, confirmName }),
   stopReplica: (id) => invoke("stop_replica", { id }),
   restartReplica: (id, confirmName) => invoke("restart_replica", { id, confirmName }),
+  pauseReplica: (id) => invoke("pause_replica", { id }),
+  resumeReplica: (id) => invoke("resume_replica", { id }),
+  stopSource: (id, sourceId) => invoke("stop_source", { id, sourceId }),
+  startSource: (id, sourceId) => invoke("start_source", { id, sourceId }),
+  skipFailed: (id) => invoke("skip_failed", { id }),
   resumeAll: (accept) => invoke("resume_all", { accept }),
 
   events: (id, limit) => invoke("events", { id, limit }),

@@ -2,16 +2,22 @@
 
 import type { EndpointDraft } from "$lib/api/generated/EndpointDraft";
 import type { EndpointView } from "$lib/api/generated/EndpointView";
+import type { ExpiryChoice } from "$lib/api/generated/ExpiryChoice";
 import type { PasswordDraft } from "$lib/api/generated/PasswordDraft";
 import type { ReplicaDefinition } from "$lib/api/generated/ReplicaDefinition";
 import type { ReplicaDraft } from "$lib/api/generated/ReplicaDraft";
+import type { ReplicaOptions } from "$lib/api/generated/ReplicaOptions";
 
 export const MAX_SOURCES = 32;
 const DEFAULT_PORT = "6379";
+const DEFAULT_SENTINEL_PORT = "26379";
+const DEFAULT_SPOOL_MB = "4096";
 
 export class EndpointForm {
   host = $state("");
   port = $state(DEFAULT_PORT);
+  /** The name that Sentinels know the primary by; empty without Sentinels. */
+  sentinel = $state("");
   tls = $state(false);
   username = $state("");
   /** Empty: all databases. */
@@ -25,6 +31,7 @@ export class EndpointForm {
     const form = new EndpointForm();
     form.host = view.host;
     form.port = String(view.port);
+    form.sentinel = view.sentinel ?? "";
     form.tls = view.tls;
     form.username = view.username ?? "";
     form.db = view.db === null ? "" : String(view.db);
@@ -36,6 +43,7 @@ export class EndpointForm {
   fill(draft: EndpointDraft): void {
     this.host = draft.host;
     this.port = String(draft.port);
+    this.sentinel = draft.sentinel ?? "";
     this.tls = draft.tls;
     this.username = draft.username ?? "";
     this.db = draft.db === null ? "" : String(draft.db);
@@ -48,11 +56,19 @@ export class EndpointForm {
     return {
       host: this.host.trim(),
       port: Number(this.port.trim()),
+      sentinel: this.sentinel.trim() || null,
       tls: this.tls,
       username: this.username.trim() || null,
       db: this.db.trim() === "" ? null : Number(this.db.trim()),
       password: this.passwordDraft(),
     };
+  }
+
+  /** A port that nobody chose follows what is asked for: a server or its Sentinels. */
+  followSentinel(): void {
+    const named = this.sentinel.trim() !== "";
+    if (named && this.port === DEFAULT_PORT) this.port = DEFAULT_SENTINEL_PORT;
+    if (!named && this.port === DEFAULT_SENTINEL_PORT) this.port = DEFAULT_PORT;
   }
 
   /** host:port[/db] as far as it is known. */
@@ -84,8 +100,32 @@ export class SourceForm {
   }
 }
 
+/** How a replica is run. */
+export class OptionsForm {
+  /** MB on disk; 0 keeps the spool in memory. */
+  spoolQuotaMb = $state(DEFAULT_SPOOL_MB);
+  expiry: ExpiryChoice = $state("follow_source");
+  askBeforeResync = $state(false);
+  lockDown = $state(false);
+
+  static of(options: ReplicaOptions): OptionsForm {
+    const form = new OptionsForm();
+    form.spoolQuotaMb = String(options.spoolQuotaMb);
+    form.expiry = options.expiry;
+    form.askBeforeResync = options.askBeforeResync;
+    form.lockDown = options.lockDown;
+    return form;
+  }
+
+  draft(): ReplicaOptions {
+    const { expiry, askBeforeResync, lockDown } = this;
+    return { spoolQuotaMb: Number(this.spoolQuotaMb.trim()), expiry, askBeforeResync, lockDown };
+  }
+}
+
 export class DraftForm {
   name = $state("");
+  options = new OptionsForm();
   destination = new EndpointForm();
   sources: SourceForm[] = $state([]);
 
@@ -98,6 +138,7 @@ export class DraftForm {
   static of(definition: ReplicaDefinition): DraftForm {
     const form = new DraftForm();
     form.name = definition.name;
+    form.options = OptionsForm.of(definition.options);
     form.destination = EndpointForm.of(definition.destination);
     form.sources = definition.sources.map((source) => {
       const kept = new SourceForm(source.id, EndpointForm.of(source.endpoint));
@@ -129,6 +170,7 @@ export class DraftForm {
         name: source.name.trim(),
         endpoint: source.endpoint.draft(),
       })),
+      options: this.options.draft(),
     };
   }
 

@@ -9,6 +9,8 @@ import { errors } from "./strings";
 export type FieldErrors = Record<string, string>;
 
 const MAX_NAME = 64;
+/** 4 PB: what the backend's 32 bits of MB can say. */
+const MAX_SPOOL_MB = 4_294_967_295;
 
 /** `otherNames`: those of the other replicas. */
 export function validate(form: DraftForm, otherNames: readonly string[]): FieldErrors {
@@ -17,6 +19,10 @@ export function validate(form: DraftForm, otherNames: readonly string[]): FieldE
   note(found, "name", nameError(name));
   if (otherNames.includes(name)) note(found, "name", errors.nameTaken(name));
   checkEndpoint(found, "destination", form.destination);
+  const quota = form.options.spoolQuotaMb.trim();
+  if (!/^\d{1,10}$/.test(quota) || Number(quota) > MAX_SPOOL_MB) {
+    note(found, "options.spoolQuotaMb", errors.spoolQuota);
+  }
   form.sources.forEach((source, index) => {
     const prefix = `sources[${index}]`;
     note(found, `${prefix}.name`, nameError(source.name.trim()));
@@ -51,6 +57,12 @@ function checkTogether(found: FieldErrors, form: DraftForm): void {
 function checkEndpoint(found: FieldErrors, prefix: string, endpoint: EndpointForm): void {
   const host = endpoint.host.trim();
   if (host === "") note(found, `${prefix}.host`, errors.hostMissing);
+  else if (endpoint.sentinel.trim() !== "") {
+    const sentinels = host.split(",").map((one) => one.trim());
+    if (sentinels.some((one) => one === "" || /[\s/@]/.test(one))) {
+      note(found, `${prefix}.host`, errors.sentinelsForm);
+    }
+  } else if (host.includes(",")) note(found, `${prefix}.host`, errors.hostList);
   else if (/[\s/@]/.test(host)) note(found, `${prefix}.host`, errors.hostForm);
   const port = endpoint.port.trim();
   if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535) {
@@ -68,7 +80,7 @@ function nameError(name: string): string | null {
 /** Whether both name the same database, as far as addresses tell. */
 function overlaps(a: EndpointForm, b: EndpointForm): boolean {
   if (a.host.trim() === "" || canonicalHost(a) !== canonicalHost(b)) return false;
-  if (a.port.trim() !== b.port.trim()) return false;
+  if (a.port.trim() !== b.port.trim() || a.sentinel.trim() !== b.sentinel.trim()) return false;
   const [left, right] = [a.db.trim(), b.db.trim()];
   return left === "" || right === "" || left === right;
 }

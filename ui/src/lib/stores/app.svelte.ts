@@ -30,6 +30,8 @@ export class AppState {
   closeRequest: CloseRequest | null = $state.raw(null);
   /** A command that failed and that no form shows. */
   failure: ApiError | null = $state.raw(null);
+  /** What a command that succeeded could not do. */
+  notice: string | null = $state(null);
   demoStarting = $state(false);
 
   constructor(readonly backend: Backend) {}

@@ -39,6 +39,28 @@ export const edit = {
   keep: "Keep the stored one",
   thisRunOnly: "Keep it for this run only, not in the keyring",
   tls: "Use TLS",
+  sentinel: "Primary's name at the Sentinels",
+  sentinelHelp: "Empty: the host above is the server itself.",
+  sentinelHostHelp: "The host above is a list of Sentinels, with commas between.",
+
+  options: "Options",
+  spool: "Spool on disk, MB",
+  spoolHelp:
+    "Room for what the sources send while the destination is slow, gone or paused. 0: memory only.",
+  expiry: "Expiry",
+  expiries: { follow_source: "Follow the sources", exact: "Exact times" },
+  expiryHelp: {
+    follow_source:
+      "A key goes when its source deletes it, never earlier. Valkey 8.1 and later use import mode (OOM instead of eviction at maxmemory); elsewhere expiries are held back by 100 years until the replica is deleted.",
+    exact:
+      "Keys carry the source's times. After an outage a key may be gone although its source has prolonged it.",
+  },
+  askBeforeResync: "Ask before everything is deleted and loaded again",
+  askHelp:
+    "Otherwise a source that can no longer be gone on with leads to a full resync by itself.",
+  lockDown: "Make the destination's other users read-only while this runs",
+  lockDownHelp:
+    "By ACL, from Redis 6.0 on. What they had is recorded at the destination and given back when it stops. Tributary needs a user of its own there.",
 
   test: "Test connection",
   testAgain: "Test again",
@@ -55,6 +77,7 @@ export const edit = {
   create: "Create without starting",
   save: "Save",
   saveAndStart: "Save and start",
-  runningNote: "It is running: names can be changed now. Stop it to change an endpoint.",
+  runningNote:
+    "It is running: names, options and the list of sources can be changed now. Stop it to change an endpoint.",
   reviewAgain: "Read again",
 };

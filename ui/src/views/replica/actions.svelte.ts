@@ -5,14 +5,15 @@ import type { ApiError } from "$lib/api/generated/ApiError";
 import type { Review } from "$lib/api/generated/Review";
 import type { AppState } from "$lib/stores/app.svelte";
 
-export type Panel = "none" | "start" | "restart" | "delete";
+export type Panel = "none" | "start" | "restart" | "delete" | "skip" | "check";
+type Command = "start" | "stop" | "restart" | "delete" | "pause" | "resume" | "source" | "skip";
 
 export class ReplicaActions {
   panel: Panel = $state("none");
   review: Review | null = $state.raw(null);
   confirmName = $state("");
   /** The command under way, so that it is not given twice. */
-  busy: "start" | "stop" | "restart" | "delete" | null = $state(null);
+  busy: Command | null = $state(null);
   /** Why the last command was refused. */
   failure: ApiError | null = $state.raw(null);
 
@@ -31,6 +32,34 @@ export class ReplicaActions {
 
   async stop(): Promise<void> {
     await this.run("stop", () => this.app.backend.stopReplica(this.id));
+  }
+
+  async pause(): Promise<void> {
+    await this.run("pause", () => this.app.backend.pauseReplica(this.id));
+  }
+
+  async resume(): Promise<void> {
+    await this.run("resume", () => this.app.backend.resumeReplica(this.id));
+  }
+
+  async stopSource(source: string): Promise<void> {
+    await this.run("source", () => this.app.backend.stopSource(this.id, source));
+  }
+
+  async startSource(source: string): Promise<void> {
+    await this.run("source", () => this.app.backend.startSource(this.id, source));
+  }
+
+  /** Goes on behind a command that failed. */
+  async skip(): Promise<void> {
+    const done = await this.run("skip", () => this.app.backend.skipFailed(this.id));
+    if (done) this.close();
+  }
+
+  /** Opens a panel that needs nothing first. */
+  open(panel: "delete" | "skip" | "check"): void {
+    this.failure = null;
+    this.panel = panel;
   }
 
   /** Opens the panel that says what a start from the beginning deletes. */
@@ -62,14 +91,14 @@ export class ReplicaActions {
     if (done) this.close();
   }
 
-  askDelete(): void {
-    this.failure = null;
-    this.panel = "delete";
-  }
-
   async delete(): Promise<void> {
-    const done = await this.run("delete", () => this.app.backend.deleteReplica(this.id));
-    if (done) this.app.forget(this.id);
+    let left: string | null = null;
+    const done = await this.run("delete", async () => {
+      left = await this.app.backend.deleteReplica(this.id);
+    });
+    if (!done) return;
+    this.app.forget(this.id);
+    this.app.notice = left;
   }
 
   close(): void {
@@ -78,10 +107,7 @@ export class ReplicaActions {
     this.confirmName = "";
   }
 
-  private async run(
-    what: NonNullable<ReplicaActions["busy"]>,
-    command: () => Promise<void>,
-  ): Promise<boolean> {
+  private async run(what: Command, command: () => Promise<void>): Promise<boolean> {
     if (this.busy) return false;
     this.busy = what;
     this.failure = null;

@@ -4,13 +4,14 @@ import type { EndpointView } from "../generated/EndpointView";
 import type { FailureView } from "../generated/FailureView";
 import type { Phase } from "../generated/Phase";
 import type { ReplicaDefinition } from "../generated/ReplicaDefinition";
+import type { ReplicaOptions } from "../generated/ReplicaOptions";
 import type { Retry } from "../generated/Retry";
 import type { ServerFacts } from "../generated/ServerFacts";
 import type { Status } from "../generated/Status";
 
 export function endpoint(host: string, port = 6379, db: number | null = null): EndpointView {
   const url = `redis://${host}:${port}${db === null ? "" : `/${db}`}`;
-  return { host, port, tls: false, username: null, db, hasPassword: true, url };
+  return { host, port, sentinel: null, tls: false, username: null, db, hasPassword: true, url };
 }
 
 export function definition(id: string, sources: number): ReplicaDefinition {
@@ -22,12 +23,21 @@ export function definition(id: string, sources: number): ReplicaDefinition {
       id: `${id}-${index}`,
       name: REGIONS[index % REGIONS.length] + (index >= REGIONS.length ? `-${index}` : ""),
       endpoint: endpoint(`redis-${index}.${id}.internal`, 6379 + index),
+      stopped: false,
     })),
+    options: OPTIONS,
     intent: "running",
     demo: false,
     createdAt: Date.now() - 86_400_000,
   };
 }
+
+export const OPTIONS: ReplicaOptions = {
+  spoolQuotaMb: 4096,
+  expiry: "follow_source",
+  askBeforeResync: false,
+  lockDown: false,
+};
 
 const REGIONS = ["eu-west-1", "eu-west-2", "eu-north", "us-east", "us-west", "ap-south"];
 
@@ -55,6 +65,16 @@ const FAILURES: Record<string, Pick<FailureView, "message" | "hint" | "action">>
     message: "{} does not answer: connection refused.",
     hint: "See whether the server runs and whether a firewall stands in the way.",
     action: "retries",
+  },
+  command_failed: {
+    message: "{} refused LPUSH “cart:4711”: WRONGTYPE Operation against a key of the wrong kind.",
+    hint: "The destination no longer holds what the source holds. Look at the key; Restart loads everything again.",
+    action: "stops",
+  },
+  resync_needed: {
+    message: "All sources have to be loaded again: eu-west-1 no longer holds what follows.",
+    hint: "Restart deletes the destination's data and loads all sources again.",
+    action: "stops",
   },
   destination_oom: {
     message: "{} is out of memory (maxmemory 16.0 GB).",

@@ -19,6 +19,7 @@ import { aggregate, series, simulate } from "./simulate";
 
 const STOPPED: Script = { status: "stopped", phase: "stopped" };
 const SYNCED: Script = { status: "synced", phase: "synced" };
+const PAUSED: Script = { status: "synced", phase: "paused" };
 
 export function createMock(query: URLSearchParams): Backend {
   return new Mock(query.get("scenario") ?? "mixed", (query.get("theme") ?? "system") as Theme)
@@ -109,7 +110,36 @@ class Mock {
     },
     deleteReplica: (id) => {
       this.definitions = this.definitions.filter((other) => other.id !== id);
-      return Promise.resolve();
+      return Promise.resolve(null);
+    },
+    checkReplica: async (id, onLine) => {
+      const { destination, sources } = this.find(id);
+      for (const source of sources) {
+        const about = { endpoint: source.endpoint.url.replace("redis://", ""), source: source.id };
+        onLine({
+          ...about,
+          what: "Reachable",
+          found: "accepts connections",
+          verdict: "ok",
+          hint: null,
+        });
+        await pause(120);
+        onLine({
+          ...about,
+          what: "Backlog",
+          found: "backlog of 1.0 MB holds 12 s of writes at 85 KB/s",
+          verdict: "warning",
+          hint: "A longer break costs a full sync. For 10 minutes: CONFIG SET repl-backlog-size 49mb",
+        });
+      }
+      onLine({
+        endpoint: destination.url.replace("redis://", ""),
+        source: null,
+        what: "Memory",
+        found: "about 24 GB are needed; maxmemory is 16.0 GB",
+        verdict: "fails",
+        hint: "Raise maxmemory at the destination.",
+      });
     },
     startReplica: async (id, confirmName) => {
       await pause(200);
@@ -127,6 +157,11 @@ class Mock {
       await pause(200);
       this.load(id);
     },
+    pauseReplica: (id) => this.all(id, PAUSED),
+    resumeReplica: (id) => this.all(id, SYNCED),
+    stopSource: (_, sourceId) => this.one(sourceId, STOPPED),
+    startSource: (_, sourceId) => this.one(sourceId, SYNCED),
+    skipFailed: (id) => this.all(id, SYNCED),
     resumeAll: () => Promise.resolve(),
     events: (id) => Promise.resolve(this.events.filter((event) => event.replicaId === id)),
     history: (id, _, range) => Promise.resolve(series(range, Date.now(), id === "carts")),
@@ -138,7 +173,12 @@ class Mock {
     startDemo: async () => {
       await pause(600);
       const demo = { ...definition("demo", 1), name: "Demo", demo: true };
-      demo.sources[0] = { id: "demo-0", name: "source", endpoint: endpoint("127.0.0.1", 40123) };
+      demo.sources[0] = {
+        id: "demo-0",
+        name: "source",
+        endpoint: endpoint("127.0.0.1", 40123),
+        stopped: false,
+      };
       this.definitions.push(demo);
       this.load("demo");
       return demo;
@@ -215,6 +255,16 @@ class Mock {
     return { at, replicas, events };
   }
 
+  private all(id: string, script: Script): Promise<void> {
+    for (const source of this.find(id).sources) this.scripts.set(source.id, script);
+    return Promise.resolve();
+  }
+
+  private one(source: string, script: Script): Promise<void> {
+    this.scripts.set(source, script);
+    return Promise.resolve();
+  }
+
   private load(id: string): void {
     for (const source of this.find(id).sources) this.loadSource(source.id, 0);
     this.say(id, "info", "Started from the beginning.");
@@ -263,7 +313,9 @@ class Mock {
         id: source.id ?? `${id}-${index}`,
         name: source.name,
         endpoint: view(source.endpoint),
+        stopped: false,
       })),
+      options: draft.options,
       intent: "stopped",
       demo: false,
       createdAt: Date.now(),
@@ -297,6 +349,7 @@ function reviewOf(name: string, destination: string, sources: string[]): Review 
     functions: empty ? 0 : 2,
     needsTyping: !empty,
     resumable: false,
+    joins: [],
     sentence: empty
       ? `${destination} is empty. Nothing is deleted; ${sources.length} sources are loaded.`
       : `This deletes 4,112,930 keys (2.1 GB) at ${destination}, then loads ${sources.length} sources.`,
@@ -339,6 +392,7 @@ function parse(text: string): Promise<EndpointDraft> {
   return Promise.resolve({
     host: url.hostname,
     port: Number(url.port || 6379),
+    sentinel: null,
     tls: url.protocol === "rediss:",
     username: decodeURIComponent(url.username) || null,
     db: db === "" ? null : Number(db),

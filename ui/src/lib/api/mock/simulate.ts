@@ -52,6 +52,9 @@ export function simulate(
     applied: 88_120_100,
     durable: null,
     commands: 4_000_000,
+    spoolBytes: script.phase === "paused" ? 210_000_000 : 0,
+    spoolDiskBytes: script.phase === "paused" ? 212_000_000 : 0,
+    clockSkewMs: synced ? -3 : null,
     retry: script.retry ?? null,
     failure: script.failure ?? null,
   };
@@ -93,6 +96,8 @@ export function aggregate(
     writesPerSec: sum((source) => source.commandsPerSec),
     bytesPerSec: sum((source) => source.bytesPerSec),
     failure: worst?.failure ?? null,
+    expiry: worst?.phase === "stopped" ? null : "held_back",
+    foreignWrites: definition.id === "search-index" ? 3 : 0,
     server: worst?.phase === "stopped" && !worst.failure ? null : SERVER,
     sources,
     lagSpark: Array.from({ length: 60 }, (_, index) =>
