@@ -131,4 +131,34 @@ describe("the form of a replica", () => {
     await press("add-source");
     expect(screen.getByTestId("sources-error")).toHaveTextContent("at most 32 sources");
   });
+
+  it("takes options along, and Sentinels with their port", async () => {
+    const reviewDraft = vi.fn<Backend["reviewDraft"]>(() => Promise.resolve(review()));
+    await opened({ reviewDraft });
+    await type("options.spoolQuotaMb", "many");
+    await fireEvent.blur(screen.getByTestId("options.spoolQuotaMb"));
+    expect(screen.getByTestId("options.spoolQuotaMb-error")).toHaveTextContent("A number of MB");
+    await type("options.spoolQuotaMb", "512");
+    await press("options.expiry-exact");
+    await press("options.ask-before-resync");
+    await type("name", "sessions");
+    await type("destination.host", "d");
+    await press("next");
+    await type("sources[0].host", "a, b");
+    await fireEvent.blur(screen.getByTestId("sources[0].host"));
+    expect(screen.getByTestId("sources[0].host-error")).toHaveTextContent("Several are Sentinels");
+    await type("sources[0].sentinel", "mymaster");
+    await fireEvent.change(screen.getByTestId("sources[0].sentinel"));
+    expect(screen.getByTestId("sources[0].port")).toHaveValue("26379");
+    await press("next");
+    await waitFor(() => expect(reviewDraft).toHaveBeenCalled());
+    const draft = reviewDraft.mock.calls[0]?.[0];
+    expect(draft?.options).toEqual({
+      spoolQuotaMb: 512,
+      expiry: "exact",
+      askBeforeResync: true,
+      lockDown: false,
+    });
+    expect(draft?.sources[0]?.endpoint).toMatchObject({ host: "a, b", sentinel: "mymaster" });
+  });
 });
