@@ -259,3 +259,103 @@ async fn the_demos_servers_end_even_when_the_app_is_killed() {
     })
     .await;
 }
+
+/// What Tributary keeps at the destination.
+async fn marks(destination: &Server) -> usize {
+    let names: Vec<String> = redis::from_redis_value(destination.run(&["KEYS", "tributary:*"]).await).unwrap();
+    names.len()
+}
+
+#[tokio::test]
+async fn a_running_replica_is_checked_paused_extended_repaired_and_deleted_in_the_window() {
+    in_time(async {
+        let (first, second) = (Server::start(SOURCE_PASSWORD).await, Server::start(SOURCE_PASSWORD).await);
+        let destination = Server::start(DESTINATION_PASSWORD).await;
+        first.run(&["SET", "of the first", "1"]).await;
+        second.run(&["SET", "of the second", "2"]).await;
+        let folder = tempfile::tempdir().unwrap();
+        let window = Window::open(folder.path()).await;
+        define(&window, "delta", &first, SOURCE_PASSWORD, &destination).await;
+        window.click("next").await;
+        window.click("create-and-start").await;
+        window.until("status-badge", |badge| badge.contains("Synced")).await;
+        window.until("run-notes", |notes| notes.contains("follows the sources")).await;
+
+        window.click("check").await;
+        window.until("check-summary", |summary| summary.starts_with("Nothing stands in the way")).await;
+        window.until("check-panel", |panel| panel.contains("Permissions") && panel.contains("Backlog")).await;
+        window.shot("check").await;
+        window.click("check-filter").await;
+        window.shot("check-notable").await;
+        window.click("check-close").await;
+
+        window.click("pause").await;
+        window.until("status-badge", |badge| badge.contains("Paused")).await;
+        first.run(&["SET", "written", "while paused"]).await;
+        window.click("source-toggle").await;
+        window.until("detail-spool", |held| !["–", "0 B"].contains(&held)).await;
+        assert_eq!(destination.run(&["GET", "written"]).await, redis::Value::Nil, "it is held, not applied");
+        window.shot("paused").await;
+        window.click("resume").await;
+        destination.holds("written", "while paused").await;
+        window.until("status-badge", |badge| badge.contains("Synced")).await;
+
+        window.click("edit").await;
+        window.until("running-note", |note| note.contains("list of sources")).await;
+        window.shot("edit-options").await;
+        window.click("next").await;
+        window.click("add-source").await;
+        window.fill("sources[1].url", &format!("redis://:{SOURCE_PASSWORD}@127.0.0.1:{}", second.port)).await;
+        window.click("sources[1].name").await;
+        window.value("sources[1].port", &second.port.to_string()).await;
+        window.click("next").await;
+        window.until("review-sentence", |text| text.contains("loaded beside it")).await;
+        window.shot("review-joins").await;
+        window.click("save").await;
+        destination.holds("of the second", "2").await;
+        window.until("sources-table", |table| table.matches("Synced").count() == 2).await;
+        destination.holds("of the first", "1").await;
+
+        window.click("source-toggle").await;
+        window.click("stop-source").await;
+        window.until("source-badge", |badge| badge.contains("Stopped")).await;
+        first.run(&["SET", "written", "while this source is stopped"]).await;
+        second.run(&["SET", "beside", "goes on"]).await;
+        destination.holds("beside", "goes on").await;
+        destination.holds("written", "while paused").await;
+        window.until("status-badge", |badge| badge.contains("Synced")).await;
+        window.shot("one-source-stopped").await;
+        window.click("start-source").await;
+        destination.holds("written", "while this source is stopped").await;
+
+        let mut inside = first.connect().await.unwrap();
+        for command in
+            [&["CONFIG", "SET", "requirepass", "changed-in-flight"][..], &["CLIENT", "KILL", "TYPE", "replica"]]
+        {
+            redis::cmd(command[0]).arg(&command[1..]).query_async::<redis::Value>(&mut inside).await.unwrap();
+        }
+        window.until("failure-message", |message| message.contains(&first.port.to_string())).await;
+        window.until("failure-hint", |hint| hint.starts_with("Check the user name and the password")).await;
+        window.until("events", |log| log.contains("Sync stopped")).await;
+        window.until("sources-table", |table| table.contains("Sync stopped") && table.contains("Synced")).await;
+        second.run(&["SET", "beside", "still goes on"]).await;
+        destination.holds("beside", "still goes on").await;
+        window.shot("one-source-failed").await;
+        let back = ["SET", "requirepass", SOURCE_PASSWORD];
+        redis::cmd("CONFIG").arg(&back).query_async::<redis::Value>(&mut inside).await.unwrap();
+        first.run(&["SET", "written", "after the repair"]).await;
+        window.click("start-source").await;
+        destination.holds("written", "after the repair").await;
+        window.until("sources-table", |table| table.matches("Synced").count() == 2).await;
+
+        assert_eq!(marks(&destination).await, 2);
+        window.click("delete").await;
+        window.shot("delete").await;
+        window.click("confirm-delete").await;
+        window.find("empty-overview").await;
+        assert_eq!(marks(&destination).await, 0);
+        destination.holds("written", "after the repair").await;
+        window.close().await;
+    })
+    .await;
+}

@@ -9,7 +9,7 @@ export const errors = {
   hostForm: "A host name or an address only: no spaces, no slashes.",
   hostList: "One host. Several are Sentinels: enter the name of the primary they watch below.",
   sentinelsForm: "Sentinels as host or host:port, separated by commas.",
-  spoolQuota: "A number of MB, or 0 to keep it in memory.",
+  spoolQuota: "A number of MiB, or 0 to keep it in memory.",
   port: "A port is a number from 1 to 65535.",
   db: "A database is a number from 0, or empty for all databases.",
   sameDatabase: (name: string): string =>

@@ -137,7 +137,7 @@ describe("the form of a replica", () => {
     await opened({ reviewDraft });
     await type("options.spoolQuotaMb", "many");
     await fireEvent.blur(screen.getByTestId("options.spoolQuotaMb"));
-    expect(screen.getByTestId("options.spoolQuotaMb-error")).toHaveTextContent("A number of MB");
+    expect(screen.getByTestId("options.spoolQuotaMb-error")).toHaveTextContent("A number of MiB");
     await type("options.spoolQuotaMb", "512");
     await press("options.expiry-exact");
     await press("options.ask-before-resync");

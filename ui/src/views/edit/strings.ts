@@ -44,7 +44,7 @@ export const edit = {
   sentinelHostHelp: "The host above is a list of Sentinels, with commas between.",
 
   options: "Options",
-  spool: "Spool on disk, MB",
+  spool: "Spool on disk, MiB",
   spoolHelp:
     "Room for what the sources send while the destination is slow, gone or paused. 0: memory only.",
   expiry: "Expiry",
