@@ -11,6 +11,7 @@ use super::handshake::{Grant, SourceReader, handshake};
 use super::retries::Retries;
 use super::{Announced, Gate, LinkContext, acks, pump};
 use crate::checkpoint::Checkpoint;
+use crate::control::Control;
 use crate::dial::{self, dial};
 use crate::failure::classify_reply;
 use crate::meters::Side;
@@ -146,7 +147,10 @@ impl Intake {
         self.ctx.meters.applied.store(0, Relaxed);
         let acks = self.acknowledge(writer);
         self.ctx.meters.enter(Phase::WaitingForSnapshot);
-        let line = reader.line(SNAPSHOT_TIMEOUT).await?;
+        let line = match reader.line(SNAPSHOT_TIMEOUT).await {
+            Ok(line) => line,
+            Err(failure) => return Err(self.explained(failure).await),
+        };
         if let Some(error) = line.strip_prefix('-') {
             let kind = classify_reply(error);
             return Err(Failure::new(kind, &name, format!("{name} gives no snapshot: {error}")));
@@ -156,6 +160,24 @@ impl Intake {
         })?;
         let place = Checkpoint { replid, offset, db: 0, checked: offset };
         Ok((reader, Announced { framing, place }, acks))
+    }
+
+    /// A source whose disk cannot take the snapshot closes the connection without a word (Redis' replication.c,
+    /// `updateSlavesWaitingBgsave`), and would do so every time. A sync without a disk says nothing about saves.
+    async fn explained(&self, failure: Failure) -> Failure {
+        let asked = async {
+            let mut control = Control::open(&self.ctx.source.endpoint).await.ok()?;
+            let saves = control.info(Some("persistence")).await.ok()?;
+            let failed = saves.get("rdb_last_bgsave_status") == Some("err");
+            let saving = saves.get("rdb_bgsave_in_progress") != Some("0");
+            (failed && !saving && control.config("repl-diskless-sync").await.as_deref() != Some("yes")).then_some(())
+        };
+        if failure.kind != ErrorKind::Disconnected || asked.await.is_none() {
+            return failure;
+        }
+        let name = self.ctx.source.endpoint.authority();
+        let message = format!("{name} gives no snapshot: its background save failed (rdb_last_bgsave_status:err).");
+        Failure::new(ErrorKind::SourceSnapshotFailed, &name, message)
     }
 
     /// Goes on behind what the spool holds, until the connection ends.
