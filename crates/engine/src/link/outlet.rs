@@ -183,7 +183,14 @@ impl Outlet<'_> {
             let name = self.ctx.spec.destination.authority();
             return Err(SessionEnd::NeedsFull(format!("{name} lost the marker of the load")));
         }
-        let loaded = snapshot::load(self.ctx, &mut self.spool, &mut writer, framing, dialect).await?;
+        let loaded = match snapshot::load(self.ctx, &mut self.spool, &mut writer, framing, dialect).await {
+            // A batch of a load is small but for its last object, so there is no need to wait for a second time.
+            Err(SessionEnd::Failed(failure)) if failure.kind == ErrorKind::Disconnected => {
+                let exceeded = destination::query_buffer_exceeded(&self.ctx.spec, writer.largest_unanswered()).await;
+                return Err(exceeded.unwrap_or(failure).into());
+            }
+            loaded => loaded?,
+        };
         place.db = loaded.stream_db;
         let mut apply = Apply::new(self.ctx, place.clone(), (dialect, kept), writer.session());
         apply.checkpoint(&mut writer).await?;
