@@ -17,7 +17,7 @@ use crate::failure::classify_reply;
 use crate::meters::Side;
 use crate::snapshot::Framing;
 use crate::spool::{End, SpoolIn};
-use crate::{Action, ErrorKind, Failure, Phase};
+use crate::{Action, ErrorKind, Failure, Phase, sentinel};
 
 /// How long a source may be silent before its snapshot; it sends a newline about every second.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -126,8 +126,21 @@ impl Intake {
         if load.announce.send(announced).is_err() {
             return Err(End::Stopping);
         }
-        let (failure, was_full) = pump::pump(reader, &self.spool, &self.ctx).await;
+        let moved = async {
+            self.spool.stream_begun().await;
+            sentinel::moved(&self.ctx.source.endpoint).await
+        };
+        let ended = tokio::select! {
+            ended = pump::pump(reader, &self.spool, &self.ctx) => Some(ended),
+            moved = moved => Some((moved, false)),
+            // The stream behind the snapshot is of no use to a destination that lost what it had of it.
+            () = self.spool.outdated() => None,
+        };
         drop(acks);
+        let Some((failure, was_full)) = ended else {
+            self.spool.next_beginning().await;
+            return Ok(());
+        };
         // The snapshot may be here as a whole; if it is not, the decoder finds the end of what there is.
         self.spool.broken(failure.clone());
         self.spool.stream_begun().await;
@@ -206,6 +219,7 @@ impl Intake {
         let (failure, was_full) = tokio::select! {
             ended = pump::pump(reader, &self.spool, &self.ctx) => ended,
             () = self.spool.outdated() => return Cut::Outdated,
+            moved = sentinel::moved(&self.ctx.source.endpoint) => (moved, false),
         };
         Cut::Failed(self.judge(failure, was_full))
     }
@@ -220,6 +234,12 @@ impl Intake {
                     format!("The source's history took another way behind offset {earlier}; going on from there.");
                 self.ctx.event_warning(&message);
                 earlier
+            }
+            // PINGs and a Sentinel's messages went on at a server that is master no more: they can be forgotten.
+            Outlook::ContinuesBehind(earlier) if self.ctx.meters.unchanged_behind(earlier) => {
+                let replid = replid.to_string();
+                self.spool.rewind(Checkpoint { replid, offset: earlier, db: 0, checked: earlier });
+                return Err(Cut::Outdated);
             }
             Outlook::ContinuesBehind(_) | Outlook::Lost => return Err(Cut::Over(End::NeedsFull(self.lost(offset)))),
         };
