@@ -64,7 +64,8 @@ async fn look(control: &mut Control, spec: &ReplicaSpec, marks: &HashMap<String,
     };
     let at = |source: &SourceSpec| {
         let mark = marks.get(&checkpoint::key(&spec.id, &source.id));
-        mark.is_some_and(|mark| matches!(mark.progress, Progress::At(_)))
+        // Behind a command that failed, a start says so again, and deletes nothing.
+        mark.is_some_and(|mark| matches!(mark.progress, Progress::At(_) | Progress::Failed(..)))
     };
     let resumable = spec.sources.iter().all(at);
     let loading = marks.values().any(|mark| mark.progress == Progress::Loading);
