@@ -51,6 +51,8 @@ pub(crate) struct LinkState {
     pub stage: Phase,
     /// Whether it was in step since it was last loaded; keeps the status while it reconnects.
     pub was_synced: bool,
+    /// Whether the destination holds a whole load of it.
+    pub is_loaded: bool,
     pub load: Option<LoadProgress>,
     /// What keeps the source's side, and the destination's, from working.
     troubles: [Option<Trouble>; 2],
@@ -82,6 +84,7 @@ impl Default for LinkState {
         Self {
             stage: Phase::Connecting,
             was_synced: false,
+            is_loaded: false,
             load: None,
             troubles: [None, None],
             streaming_since: None,
@@ -206,6 +209,7 @@ impl Meters {
         self.lag.reset();
         self.update(|state| {
             state.was_synced = false;
+            state.is_loaded = false;
             state.load = None;
         });
     }
@@ -222,6 +226,7 @@ impl Meters {
         self.lag.reset();
         self.update(|state| {
             state.stage = Phase::CatchingUp;
+            state.is_loaded = true;
             state.streaming_since = Some(Instant::now());
         });
     }

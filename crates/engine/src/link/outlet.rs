@@ -15,7 +15,7 @@ use crate::meters::Side;
 use crate::spool::{End, SpoolOut, Supply};
 use crate::stream::Apply;
 use crate::writer::{Seat, Writer};
-use crate::{ErrorKind, Failure, sentinel, snapshot};
+use crate::{Action, ErrorKind, Failure, sentinel, snapshot};
 
 /// How long a stop waits for what was received to be applied. The rest is asked for again on resume.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -82,6 +82,12 @@ impl Outlet<'_> {
         let mut end = match announced {
             Some(announced) => match self.load(announced, joins).await {
                 Ok(end) => end,
+                // A source that joins stops alone.
+                Err(SessionEnd::Failed(failure) | SessionEnd::SourceFailed(failure))
+                    if joins && failure.action() == Action::Stop =>
+                {
+                    return LinkEnd::Failed(failure);
+                }
                 Err(SessionEnd::Failed(failure) | SessionEnd::SourceFailed(failure)) => {
                     return LinkEnd::LoadFailed(failure);
                 }
