@@ -100,6 +100,10 @@ impl Control {
 
     /// The answers to a command of one key, for each of the keys.
     pub(crate) async fn each<T: FromRedisValue>(&mut self, command: &str, keys: &[Vec<u8>]) -> Result<Vec<T>, Failure> {
+        // A page of SCAN may be empty, and a pipeline may not.
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut pipe = redis::pipe();
         for key in keys {
             pipe.cmd(command).arg(key);
@@ -110,6 +114,9 @@ impl Control {
 
     /// Sets expiries: keys and Unix times in ms.
     pub(crate) async fn expire_at(&mut self, times: &[(&[u8], i64)]) -> Result<(), Failure> {
+        if times.is_empty() {
+            return Ok(());
+        }
         let mut pipe = redis::pipe();
         for (key, at) in times {
             pipe.cmd("PEXPIREAT").arg(*key).arg(*at).ignore();

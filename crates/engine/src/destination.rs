@@ -66,7 +66,8 @@ async fn look(control: &mut Control, spec: &ReplicaSpec, marks: &HashMap<String,
     };
     let at = |source: &SourceSpec| {
         let mark = marks.get(&checkpoint::key(&spec.id, &source.id));
-        mark.is_some_and(|mark| matches!(mark.progress, Progress::At(_)))
+        // Behind a command that failed, a start says so again, and deletes nothing.
+        mark.is_some_and(|mark| matches!(mark.progress, Progress::At(_) | Progress::Failed(..)))
     };
     let resumable = spec.sources.iter().all(at);
     let loading = marks.values().any(|mark| mark.progress == Progress::Loading);
@@ -267,14 +268,14 @@ pub(crate) async fn remove_marks(spec: &ReplicaSpec, sources: Option<&[String]>)
 }
 
 /// A server closes a connection without a word when a command is larger than its query buffer may be. Whether that
-/// is why it was closed, when `bytes` were to be sent.
+/// is why it was closed, when `bytes` were to be sent at once.
 pub(crate) async fn query_buffer_exceeded(spec: &ReplicaSpec, bytes: u64) -> Option<Failure> {
     let mut control = Control::open(&spec.destination).await.ok()?;
     let limit: u64 = control.config("client-query-buffer-limit").await?.parse().ok()?;
     (bytes > limit).then(|| {
         let name = control.name();
         let message = format!(
-            "{name} closes the connection at the same place again and again: a command or a transaction is larger than its \
+            "{name} closed the connection without a word: a command or a transaction is larger than its \
              client-query-buffer-limit of {limit} bytes."
         );
         Failure::new(ErrorKind::ServerLimit, name, message)

@@ -173,7 +173,8 @@ impl Supervisor {
             let found = destination::open(&self.spec).await?;
             self.know(&found)?;
             let starts = self.starts(mode, resync, &found)?;
-            if starts.loads() {
+            // A source that only joins deletes nothing: its own link looks, so that it alone fails.
+            if starts.flushes() {
                 kinship::check(&self.spec).await?;
             }
             Ok(starts)

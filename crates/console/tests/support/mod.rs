@@ -1,5 +1,7 @@
 //! Real servers, a keyring that remembers, and waiting for a state.
 
+#![allow(dead_code, reason = "each suite uses a part of it")]
+
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::Path;
@@ -10,7 +12,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tributary_console::Console;
 use tributary_console::credentials::{CredentialError, Keyring, Secret};
-use tributary_console::dto::{EndpointDraft, PasswordDraft, ReplicaDraft, ReplicaLive, SourceDraft};
+use tributary_console::dto::{
+    EndpointDraft, EndpointView, PasswordDraft, ReplicaDefinition, ReplicaDraft, ReplicaLive, SourceDefinition,
+    SourceDraft,
+};
 
 /// Generous: a busy machine is no failure.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -54,6 +59,22 @@ impl Server {
         let mut query = redis::cmd(command[0]);
         query.arg(&command[1..]);
         query.query_async(&mut connection).await.unwrap()
+    }
+
+    /// A number that a field of INFO holds.
+    pub async fn count(&self, field: &str) -> u64 {
+        let redis::Value::BulkString(text) = self.run(&["INFO", "all"]).await else { panic!("no INFO") };
+        let text = String::from_utf8(text).unwrap();
+        let prefix = format!("{field}:");
+        text.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap().trim().parse().unwrap()
+    }
+
+    /// Tributary's own keys.
+    pub async fn marks(&self) -> usize {
+        match self.run(&["KEYS", "tributary:*"]).await {
+            redis::Value::Array(keys) => keys.len(),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Waits until `command` answers `want`.
@@ -112,9 +133,37 @@ pub async fn open(folder: &Path, keyring: &RememberingKeyring) -> Arc<Console> {
 }
 
 pub fn replica(name: &str, source: &Server, destination: &Server) -> ReplicaDraft {
-    let source = SourceDraft { id: None, name: "origin".into(), endpoint: source.draft() };
     let options = tributary_console::dto::ReplicaOptions::default();
-    ReplicaDraft { name: name.into(), destination: destination.draft(), sources: vec![source], options }
+    let sources = vec![new_source("origin", source)];
+    ReplicaDraft { name: name.into(), destination: destination.draft(), sources, options }
+}
+
+pub fn new_source(name: &str, server: &Server) -> SourceDraft {
+    SourceDraft { id: None, name: name.into(), endpoint: server.draft() }
+}
+
+/// What a form holds that is opened on a replica which is kept: every password stays.
+pub fn form_of(kept: &ReplicaDefinition) -> ReplicaDraft {
+    let endpoint = |endpoint: &EndpointView| EndpointDraft {
+        host: endpoint.host.clone(),
+        port: endpoint.port,
+        sentinel: endpoint.sentinel.clone(),
+        tls: endpoint.tls,
+        username: endpoint.username.clone(),
+        db: endpoint.db,
+        password: PasswordDraft::Keep,
+    };
+    let source = |source: &SourceDefinition| SourceDraft {
+        id: Some(source.id.clone()),
+        name: source.name.clone(),
+        endpoint: endpoint(&source.endpoint),
+    };
+    ReplicaDraft {
+        name: kept.name.clone(),
+        destination: endpoint(&kept.destination),
+        sources: kept.sources.iter().map(source).collect(),
+        options: kept.options.clone(),
+    }
 }
 
 /// Waits until the replica is as `met` wants it.
