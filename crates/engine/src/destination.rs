@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::checkpoint::{self, Mark, Progress};
-use crate::clients::OwnClients;
+use crate::clients::{self, OwnClients};
 use crate::control::Control;
 use crate::examine::facts;
 use crate::expiry::{self, Expiry};
@@ -91,20 +91,13 @@ async fn functions(control: &mut Control) -> u64 {
 
 /// The marks of this replica by the key that holds them.
 async fn marks(control: &mut Control, endpoint: &Endpoint, replica: &str) -> Result<HashMap<String, Mark>, Failure> {
-    marks_like(control, endpoint, &format!("{}*", escape_glob(&checkpoint::replica_prefix(replica)))).await
-}
-
-async fn marks_like(
-    control: &mut Control,
-    endpoint: &Endpoint,
-    pattern: &str,
-) -> Result<HashMap<String, Mark>, Failure> {
+    let pattern = format!("{}*", escape_glob(&checkpoint::replica_prefix(replica)));
     select_home(control, endpoint).await?;
     let mut found = HashMap::new();
     let mut cursor = "0".to_owned();
     loop {
         let (next, keys): (String, Vec<String>) =
-            control.query(&["SCAN", &cursor, "MATCH", pattern, "COUNT", "10000"]).await?;
+            control.query(&["SCAN", &cursor, "MATCH", &pattern, "COUNT", "10000"]).await?;
         for key in keys {
             let value: Option<String> = control.query(&["GET", &key]).await?;
             if let Some(mark) = value.as_deref().and_then(Mark::decode) {
@@ -118,15 +111,24 @@ async fn marks_like(
     }
 }
 
-/// The histories that feed a server through Tributary, by the checkpoints that it holds.
+/// The histories that feed a server through Tributary now: its sessions bear the names of their checkpoints. Nothing is
+/// scanned, for the server may hold any number of keys.
 pub(crate) async fn feeders(endpoint: &Endpoint) -> Result<Vec<String>, Failure> {
     let mut control = Control::open(endpoint).await?;
-    let found = marks_like(&mut control, endpoint, "tributary:checkpoint:*").await?;
-    let replid = |mark: Mark| match mark.progress {
-        Progress::At(place) | Progress::Failed(place, _) => Some(place.replid),
-        Progress::Loading => None,
-    };
-    Ok(found.into_values().filter_map(replid).collect())
+    let (_, clients) = clients::list(&mut control).await?;
+    let mut histories = Vec::new();
+    for client in clients.iter().filter(|client| checkpoint::is_ours(client.name.as_bytes())) {
+        // Its last command is in the checkpoint's database, unless it is in the middle of a batch.
+        for db in [client.db, 0] {
+            control.query::<String>(&["SELECT", &db.to_string()]).await?;
+            let value: Option<String> = control.query(&["GET", &client.name]).await?;
+            histories.extend(value.as_deref().and_then(Mark::decode).and_then(|mark| match mark.progress {
+                Progress::At(place) | Progress::Failed(place, _) => Some(place.replid),
+                Progress::Loading => None,
+            }));
+        }
+    }
+    Ok(histories)
 }
 
 pub(crate) async fn select_home(control: &mut Control, endpoint: &Endpoint) -> Result<(), Failure> {
