@@ -22,10 +22,20 @@ pub(crate) async fn check(spec: &ReplicaSpec) -> Result<(), Failure> {
     let destination = identity(&spec.destination).await?;
     for source in &spec.sources {
         let found = identity(&source.endpoint).await?;
+        check_downstream(spec, source, &found)?;
         judge(&spec.destination, &destination, &source.endpoint, &found)?;
         check_feeders(spec, &destination, source).await?;
     }
     Ok(())
+}
+
+/// A source that is fed from the destination through other replicas.
+fn check_downstream(spec: &ReplicaSpec, source: &SourceSpec, found: &Identity) -> Result<(), Failure> {
+    let Some(way) = spec.options.downstream.way_to(&found.run_id, source.endpoint.db) else { return Ok(()) };
+    let name = source.endpoint.authority();
+    let destination = spec.destination.address();
+    let message = format!("{name} is fed by {destination} through {way}: its data would come back to it.");
+    Err(Failure::new(ErrorKind::Cycle, &name, message))
 }
 
 async fn check_feeders(spec: &ReplicaSpec, destination: &Identity, source: &SourceSpec) -> Result<(), Failure> {
@@ -59,6 +69,8 @@ impl Identity {
 /// `same_database` or `cycle`, or what keeps one of the two from being asked.
 pub(crate) async fn check_source(spec: &ReplicaSpec, source: &SourceSpec, loads: bool) -> Result<(), Failure> {
     let found = identity(&source.endpoint).await?;
+    // The destination may be gone at this moment; this needs no answer of it.
+    check_downstream(spec, source, &found)?;
     let destination = identity(&spec.destination).await?;
     judge(&spec.destination, &destination, &source.endpoint, &found)?;
     if loads { check_feeders(spec, &destination, source).await } else { Ok(()) }

@@ -59,6 +59,8 @@ pub(crate) struct LinkState {
     /// When the stream began to be applied, or to be received again.
     pub streaming_since: Option<Instant>,
     pub paused: bool,
+    /// Identity of the source's server process when it was last connected to.
+    pub run_id: Option<String>,
     /// How expiries are carried, once the destination was reached.
     pub expiry: Option<Expiry>,
     /// It ended, for this reason if it was not the user's will.
@@ -89,6 +91,7 @@ impl Default for LinkState {
             troubles: [None, None],
             streaming_since: None,
             paused: false,
+            run_id: None,
             expiry: None,
             stopped: None,
         }

@@ -6,10 +6,12 @@ use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::task::AbortHandle;
 use tributary_console::Console;
 use tributary_console::credentials::{CredentialError, Keyring, Secret};
 use tributary_console::dto::{
@@ -99,6 +101,40 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+    }
+}
+
+/// An address that can be made to lead to another server.
+pub struct Detour {
+    pub port: u16,
+    to: Arc<AtomicU16>,
+    open: Arc<Mutex<Vec<AbortHandle>>>,
+}
+
+impl Detour {
+    pub async fn to(server: &Server) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (to, open) = (Arc::new(AtomicU16::new(server.port)), Arc::<Mutex<Vec<AbortHandle>>>::default());
+        let (target, connections) = (to.clone(), open.clone());
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let port = target.load(Ordering::SeqCst);
+                let task = tokio::spawn(async move {
+                    if let Ok(mut server) = tokio::net::TcpStream::connect(("127.0.0.1", port)).await {
+                        tokio::io::copy_bidirectional(&mut client, &mut server).await.ok();
+                    }
+                });
+                connections.lock().unwrap().push(task.abort_handle());
+            }
+        });
+        Self { port, to, open }
+    }
+
+    /// New connections lead to this server; those that stand are cut.
+    pub fn turn_to(&self, server: &Server) {
+        self.to.store(server.port, Ordering::SeqCst);
+        self.open.lock().unwrap().drain(..).for_each(|connection| connection.abort());
     }
 }
 
