@@ -113,7 +113,8 @@ impl Attached<'_> {
         until("Tributary's full sync", POLL, || {
             engine.alive()?;
             let mark: Option<String> = destination.run(&["GET", &checkpoint])?;
-            Ok(mark.is_some_and(|mark| mark.starts_with("1 at ")))
+            // The first word is the version of the format.
+            Ok(mark.is_some_and(|mark| mark.split(' ').nth(1) == Some("at")))
         })
     }
 
@@ -151,7 +152,8 @@ impl Engine {
         let (stdout, stderr) = (folder.path().join("stdout"), folder.path().join("stderr"));
         let child = Command::new(binary)
             .args(["sync", "--source", &source.url(), "--destination", &destination.url()])
-            .args(["--flush=always", "--json"])
+            .args(["--flush=always", "--json", "--spool-dir"])
+            .arg(folder.path().join("spool"))
             // The servers have no passwords, whatever the caller's environment holds for others.
             .env_remove("TRIBUTARY_SOURCE_PASSWORD")
             .env_remove("TRIBUTARY_DESTINATION_PASSWORD")

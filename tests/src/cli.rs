@@ -342,6 +342,7 @@ impl Drop for Sync {
 pub fn run(arguments: &[&str]) -> (Option<i32>, String) {
     let mut child = Command::new(program())
         .args(arguments)
+        .env("XDG_STATE_HOME", state_home())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -201,6 +201,12 @@ fn arrange(kind: &str, content: &mut [Value]) {
     for value in content.iter_mut() {
         match (kind, value) {
             ("set", Value::Array(members)) => members.sort_by_cached_key(order),
+            // Servers write one double with different digits.
+            ("zset", Value::Array(flat)) => flat.iter_mut().skip(1).step_by(2).for_each(|score| {
+                let Value::BulkString(digits) = &*score else { return };
+                let number: f64 = text(digits).parse().expect("a score");
+                *score = Value::Double(number);
+            }),
             ("hash", Value::Array(flat)) => {
                 let mut pairs: Vec<Value> = flat.chunks(2).map(|pair| Value::Array(pair.to_vec())).collect();
                 pairs.sort_by_cached_key(order);

@@ -11,6 +11,7 @@ pub mod exact;
 pub mod load;
 pub mod proxy;
 pub mod seed;
+pub mod sentinel;
 pub mod server;
 
 use std::time::{Duration, Instant};

@@ -191,6 +191,15 @@ impl Server {
         self.info(field).parse().expect("a number in INFO")
     }
 
+    /// How often it has executed a command.
+    #[must_use]
+    pub fn commands(&self, name: &str) -> u64 {
+        let text: String = self.run(&["INFO", "commandstats"]);
+        let prefix = format!("cmdstat_{name}:calls=");
+        let line = text.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or("0,");
+        line.split(',').next().unwrap_or_default().parse().expect("a number of calls")
+    }
+
     /// Kills it at once, as a crash would.
     ///
     /// # Panics

@@ -208,6 +208,19 @@ fn a_command_above_the_destinations_client_query_buffer_limit_stops_and_names_th
 }
 
 #[test]
+fn a_value_above_the_destinations_client_query_buffer_limit_stops_the_load_and_names_the_limit() {
+    let source = Server::start(Version::Redis70);
+    let destination = Server::with(Version::Redis70, &["client-query-buffer-limit 1mb"]);
+    load::bulk(&source, 200);
+    redis::cmd("SET").arg("large").arg(load::noise(1, 3 << 20)).query::<()>(&mut source.connect()).unwrap();
+    let error = Sync::between(&source, &destination, &[]).ended().stopped_with("server_limit");
+    let said = format!("{} {}", text(&error, "message"), text(&error, "hint"));
+    assert!(said.contains("client-query-buffer-limit"), "{said}");
+    destination.set("client-query-buffer-limit", &(1 << 30).to_string());
+    recovers(Sync::between(&source, &destination, &[]), &source, &destination);
+}
+
+#[test]
 fn a_source_without_room_for_clients_is_retried_until_there_is_some() {
     let (source, destination, mut sync) = in_step(&[], &[]);
     let mut connection = source.connect();

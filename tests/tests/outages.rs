@@ -116,3 +116,31 @@ fn a_sync_that_was_stopped_goes_on_from_its_checkpoint() {
     compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
     assert_eq!(sync.interrupt().code, Some(0));
 }
+
+#[test]
+fn other_users_are_read_only_until_a_stop_also_behind_a_kill() {
+    let (source, destination) = (Server::start(Version::Redis70), Server::start(Version::Redis70));
+    load::bulk(&source, 500);
+    destination.run::<()>(&["ACL", "SETUSER", "tributary", "on", ">secret", "~*", "&*", "+@all"]);
+    let before: Vec<String> = destination.run(&["ACL", "LIST"]);
+    let url = format!("redis://tributary@127.0.0.1:{}", destination.port());
+    let start =
+        |extra: &[&str]| Sync::start(&source.url(), &url, extra, &[("TRIBUTARY_DESTINATION_PASSWORD", "secret")]);
+    let locked = || destination.try_run::<()>(&["SET", "mine", "1"]).is_err();
+
+    let mut sync = start(&["--lock-down"]);
+    sync.until_in_step(&source);
+    assert!(locked());
+    assert_eq!(sync.kill().code, None);
+    assert!(locked(), "nobody was there to give it back");
+
+    let mut sync = start(&["--lock-down"]);
+    sync.until_in_step(&source);
+    source.run::<()>(&["SET", "still", "replicated"]);
+    sync.until_in_step(&source);
+    assert!(locked());
+    let ended = sync.interrupt();
+    assert_eq!(ended.code, Some(0), "{}", ended.output());
+    assert_eq!(destination.run::<Vec<String>>(&["ACL", "LIST"]), before);
+    assert_eq!(destination.run::<String>(&["GET", "still"]), "replicated");
+}

@@ -110,9 +110,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
+/// An outage at full size.
+const FULL_OUTAGE: Duration = Duration::from_secs(60);
+
 /// How long the destination is gone.
 fn outage() -> Duration {
-    Duration::from_secs((10 * scale()).min(60))
+    Duration::from_secs(10 * scale()).min(FULL_OUTAGE)
 }
 
 /// Waits for the time of an outage, which is what the test is about.
@@ -131,8 +134,11 @@ fn an_outage_of_the_destination_under_20_000_writes_a_second_costs_neither_the_l
     assert!(report["error"]["message"].as_str().unwrap().contains("127.0.0.1"), "{report}");
     last(started, outage());
     spooling.until_on_disk(1 << 20);
-    let written = (load.written() - before) * exact::COMMANDS_PER_ROUND;
-    println!("{} writes a second", written / started.elapsed().as_secs());
+    let (written, took) = ((load.written() - before) * exact::COMMANDS_PER_ROUND, started.elapsed());
+    let rate = written as f64 / took.as_secs_f64();
+    println!("{:.0} s without the destination, {rate:.0} writes a second", took.as_secs_f64());
+    // At full size the rate is part of what is promised; `make test` may share its machine.
+    assert!(outage() < FULL_OUTAGE || rate > 19_000.0, "{rate:.0} writes a second");
     spooling.proxy.mend();
     spooling.sync.until_synced();
     assert_eq!(spooling.link(), link, "the source's link was dropped");

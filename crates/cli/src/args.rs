@@ -75,6 +75,9 @@ pub struct SyncArgs {
     /// Go on behind a command that failed in an earlier run.
     #[arg(long)]
     pub skip_failed: bool,
+    /// Make the destination's other users read-only by ACL until SIGINT, SIGTERM or `tributary finish`.
+    #[arg(long)]
+    pub lock_down: bool,
     /// What the spool may take up on disk, as 512mb or 4gb; 0 keeps it in memory.
     #[arg(long, value_name = "SIZE", default_value = "4gb", value_parser = size)]
     pub spool_quota: u64,

@@ -28,6 +28,7 @@ pub async fn sync(args: SyncArgs) -> Result<ExitCode, String> {
     spec.options.spool = spec.options.spool.map(|spool| SpoolSpec { quota: args.spool_quota, ..spool });
     spec.options.spool.take_if(|spool| spool.quota == 0);
     spec.options.ask_before_resync = args.ask_before_resync;
+    spec.options.lock_down = args.lock_down;
     spec.options.skip_failed = args.skip_failed;
     spec.options.expiry = match args.expiry {
         ExpiryArg::Guard => ExpiryPolicy::FollowSource,

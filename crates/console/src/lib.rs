@@ -11,6 +11,7 @@ pub mod demo;
 mod drafting;
 pub mod dto;
 mod error;
+mod identities;
 mod meter;
 mod preflight;
 mod run;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 use tributary_engine as engine;
-use tributary_engine::{Endpoint, EngineEvent, ReplicaHandle, ReplicaSpec, ReplicaStatus, StartMode};
+use tributary_engine::{Downstream, Endpoint, EngineEvent, Fed, ReplicaHandle, ReplicaSpec, ReplicaStatus, StartMode};
 
 use crate::definition::Definition;
 use crate::dto::{ReplicaLive, ServerFacts, SourceLive};
@@ -26,7 +26,10 @@ pub(crate) struct Run {
     /// None once the user stopped it.
     handle: Option<ReplicaHandle>,
     status: watch::Receiver<Arc<ReplicaStatus>>,
-    facts: watch::Receiver<Option<ServerFacts>>,
+    facts: watch::Receiver<Option<Asked>>,
+    /// The destination's address, then those of the sources.
+    addresses: Vec<String>,
+    downstream: Downstream,
     asks: Stopping,
     records: Option<JoinHandle<()>>,
     meters: Vec<Meter>,
@@ -34,6 +37,12 @@ pub(crate) struct Run {
     /// The largest lag of each source since the last sample, so that a short spike is in the history too.
     peaks: Vec<Option<f64>>,
     told: Vec<bool>,
+}
+
+/// What the destination said of itself.
+struct Asked {
+    facts: ServerFacts,
+    run_id: String,
 }
 
 /// Ends its task when dropped.
@@ -80,6 +89,9 @@ impl Run {
         F: Future<Output = ()> + Send + 'static,
     {
         let (destination, sources) = (spec.destination.clone(), spec.sources.len());
+        let endpoints = std::iter::once(&spec.destination).chain(spec.sources.iter().map(|source| &source.endpoint));
+        let addresses = endpoints.map(Endpoint::authority).collect();
+        let downstream = spec.options.downstream.clone();
         let handle = engine::start(spec, mode);
         let records = tokio::spawn(record(handle.events()));
         let (tell, facts) = watch::channel(None);
@@ -87,6 +99,8 @@ impl Run {
             status: handle.status(),
             handle: Some(handle),
             facts,
+            addresses,
+            downstream,
             asks: Stopping(tokio::spawn(ask(destination, tell))),
             records: Some(records),
             meters: std::iter::repeat_with(Meter::default).take(sources).collect(),
@@ -144,6 +158,19 @@ impl Run {
         self.handle.as_ref().is_some_and(|handle| handle.start_source(id))
     }
 
+    /// Which servers are at its addresses, by the connections that were made.
+    pub fn identities(&self) -> Vec<(String, String)> {
+        let status = self.status.borrow();
+        let destination = self.facts.borrow().as_ref().map(|asked| asked.run_id.clone());
+        let found = std::iter::once(destination).chain(status.sources.iter().map(|source| source.run_id.clone()));
+        self.addresses.iter().cloned().zip(found).filter_map(|(address, run_id)| Some((address, run_id?))).collect()
+    }
+
+    /// Says what the destination feeds through other replicas.
+    pub fn feeds(&self, fed: Vec<Fed>) {
+        self.downstream.set(fed);
+    }
+
     /// How it is doing now.
     pub fn live(&mut self, definition: &Definition, now: Instant) -> ReplicaLive {
         let status = Arc::clone(&self.status.borrow());
@@ -158,7 +185,7 @@ impl Run {
         for (peak, source) in self.peaks.iter_mut().zip(&sources) {
             *peak = larger(*peak, source.lag_ms);
         }
-        let server = self.facts.borrow().clone().filter(|_| self.is_running());
+        let server = self.facts.borrow().as_ref().filter(|_| self.is_running()).map(|asked| asked.facts.clone());
         view::replica(definition, &status, sources, server, self.spark.iter().copied().collect())
     }
 
@@ -216,14 +243,15 @@ fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {
 }
 
 /// Asks the destination for its facts again and again; an outage leaves the last ones.
-async fn ask(destination: Endpoint, tell: watch::Sender<Option<ServerFacts>>) {
+async fn ask(destination: Endpoint, tell: watch::Sender<Option<Asked>>) {
     let mut tick = tokio::time::interval(FACTS_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
         match engine::examine(&destination, |_| {}).await {
             Ok(found) => {
-                if tell.send(Some(preflight::facts(&found))).is_err() {
+                let asked = Asked { facts: preflight::facts(&found), run_id: found.run_id };
+                if tell.send(Some(asked)).is_err() {
                     return;
                 }
             }

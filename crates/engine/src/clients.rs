@@ -11,6 +11,8 @@ use crate::control::Control;
 pub(crate) struct Client {
     pub id: u64,
     pub addr: String,
+    /// As CLIENT SETNAME gave it; empty without.
+    pub name: String,
     pub user: Option<String>,
     pub flags: String,
     /// The database that it has selected.
@@ -33,6 +35,7 @@ impl Client {
             match field {
                 "id" => (client.id, known) = (value.parse().ok()?, true),
                 "addr" => value.clone_into(&mut client.addr),
+                "name" => value.clone_into(&mut client.name),
                 "user" => client.user = Some(value.to_owned()),
                 "flags" => value.clone_into(&mut client.flags),
                 "db" => client.db = value.parse().unwrap_or(0),

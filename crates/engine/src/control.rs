@@ -1,12 +1,14 @@
 //! The control connection: everything that is asked of a server beside replication.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, FromRedisValue, ProtocolVersion, RedisConnectionInfo, RedisError};
 use tokio::task::JoinHandle;
 
+use crate::clients::{OwnClient, OwnClients};
 use crate::dial::dial;
 use crate::failure::classify_reply;
 use crate::{Endpoint, ErrorKind, Failure};
@@ -21,6 +23,8 @@ pub(crate) struct Control {
     connection: MultiplexedConnection,
     driver: JoinHandle<()>,
     name: String,
+    /// Kept for as long as the connection lasts.
+    known: Option<OwnClient>,
 }
 
 impl Control {
@@ -45,13 +49,18 @@ impl Control {
             .await
             .map_err(|e| failure(&name, "connecting", &e))?;
         let driver = tokio::spawn(driver);
-        let mut control = Self { connection, driver, name };
+        let mut control = Self { connection, driver, name, known: None };
         if let Some(auth) = auth_args(endpoint) {
             control.query::<String>(&auth).await?;
         }
         // Asks for something that an unauthenticated or protected server refuses.
         control.query::<String>(&["PING"]).await?;
         Ok(control)
+    }
+
+    /// Makes a connection that lasts known as ours, where the server tells its number.
+    pub(crate) async fn belongs_to(&mut self, own: &Arc<OwnClients>) {
+        self.known = self.query(&["CLIENT", "ID"]).await.ok().map(|id| own.add(id));
     }
 
     /// `host:port` of the server.
@@ -91,6 +100,10 @@ impl Control {
 
     /// The answers to a command of one key, for each of the keys.
     pub(crate) async fn each<T: FromRedisValue>(&mut self, command: &str, keys: &[Vec<u8>]) -> Result<Vec<T>, Failure> {
+        // A page of SCAN may be empty, and a pipeline may not.
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut pipe = redis::pipe();
         for key in keys {
             pipe.cmd(command).arg(key);
@@ -101,6 +114,9 @@ impl Control {
 
     /// Sets expiries: keys and Unix times in ms.
     pub(crate) async fn expire_at(&mut self, times: &[(&[u8], i64)]) -> Result<(), Failure> {
+        if times.is_empty() {
+            return Ok(());
+        }
         let mut pipe = redis::pipe();
         for (key, at) in times {
             pipe.cmd("PEXPIREAT").arg(*key).arg(*at).ignore();

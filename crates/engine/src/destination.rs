@@ -1,8 +1,10 @@
 //! The destination as a whole: what it holds, whose it is, and emptying it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::checkpoint::{self, Mark, Progress};
+use crate::clients::{self, OwnClients};
 use crate::control::Control;
 use crate::examine::facts;
 use crate::expiry::{self, Expiry};
@@ -64,7 +66,8 @@ async fn look(control: &mut Control, spec: &ReplicaSpec, marks: &HashMap<String,
     };
     let at = |source: &SourceSpec| {
         let mark = marks.get(&checkpoint::key(&spec.id, &source.id));
-        mark.is_some_and(|mark| matches!(mark.progress, Progress::At(_)))
+        // Behind a command that failed, a start says so again, and deletes nothing.
+        mark.is_some_and(|mark| matches!(mark.progress, Progress::At(_) | Progress::Failed(..)))
     };
     let resumable = spec.sources.iter().all(at);
     let loading = marks.values().any(|mark| mark.progress == Progress::Loading);
@@ -88,20 +91,13 @@ async fn functions(control: &mut Control) -> u64 {
 
 /// The marks of this replica by the key that holds them.
 async fn marks(control: &mut Control, endpoint: &Endpoint, replica: &str) -> Result<HashMap<String, Mark>, Failure> {
-    marks_like(control, endpoint, &format!("{}*", escape_glob(&checkpoint::replica_prefix(replica)))).await
-}
-
-async fn marks_like(
-    control: &mut Control,
-    endpoint: &Endpoint,
-    pattern: &str,
-) -> Result<HashMap<String, Mark>, Failure> {
+    let pattern = format!("{}*", escape_glob(&checkpoint::replica_prefix(replica)));
     select_home(control, endpoint).await?;
     let mut found = HashMap::new();
     let mut cursor = "0".to_owned();
     loop {
         let (next, keys): (String, Vec<String>) =
-            control.query(&["SCAN", &cursor, "MATCH", pattern, "COUNT", "10000"]).await?;
+            control.query(&["SCAN", &cursor, "MATCH", &pattern, "COUNT", "10000"]).await?;
         for key in keys {
             let value: Option<String> = control.query(&["GET", &key]).await?;
             if let Some(mark) = value.as_deref().and_then(Mark::decode) {
@@ -115,15 +111,24 @@ async fn marks_like(
     }
 }
 
-/// The histories that feed a server through Tributary, by the checkpoints that it holds.
+/// The histories that feed a server through Tributary now: its sessions bear the names of their checkpoints. Nothing is
+/// scanned, for the server may hold any number of keys.
 pub(crate) async fn feeders(endpoint: &Endpoint) -> Result<Vec<String>, Failure> {
     let mut control = Control::open(endpoint).await?;
-    let found = marks_like(&mut control, endpoint, "tributary:checkpoint:*").await?;
-    let replid = |mark: Mark| match mark.progress {
-        Progress::At(place) | Progress::Failed(place, _) => Some(place.replid),
-        Progress::Loading => None,
-    };
-    Ok(found.into_values().filter_map(replid).collect())
+    let (_, clients) = clients::list(&mut control).await?;
+    let mut histories = Vec::new();
+    for client in clients.iter().filter(|client| checkpoint::is_ours(client.name.as_bytes())) {
+        // Its last command is in the checkpoint's database, unless it is in the middle of a batch.
+        for db in [client.db, 0] {
+            control.query::<String>(&["SELECT", &db.to_string()]).await?;
+            let value: Option<String> = control.query(&["GET", &client.name]).await?;
+            histories.extend(value.as_deref().and_then(Mark::decode).and_then(|mark| match mark.progress {
+                Progress::At(place) | Progress::Failed(place, _) => Some(place.replid),
+                Progress::Loading => None,
+            }));
+        }
+    }
+    Ok(histories)
 }
 
 pub(crate) async fn select_home(control: &mut Control, endpoint: &Endpoint) -> Result<(), Failure> {
@@ -207,8 +212,14 @@ async fn end_session(control: &mut Control, mark: &Mark) -> Result<(), Failure> 
 
 /// Empties the destination and leaves the loading markers, in one transaction: there is no moment at which the data is
 /// gone and nothing tells whose work that was. Sessions of ours and of predecessors that still write are ended first.
-pub(crate) async fn flush(spec: &ReplicaSpec, owner: &Owner, predecessors: &[String]) -> Result<(), Failure> {
+pub(crate) async fn flush(
+    spec: &ReplicaSpec,
+    owner: &Owner,
+    predecessors: &[String],
+    own: &Arc<OwnClients>,
+) -> Result<(), Failure> {
     let mut control = Control::open_patient(&spec.destination).await?;
+    control.belongs_to(own).await;
     select_home(&mut control, &spec.destination).await?;
     let has_functions = spec.destination.db.is_none() && numbers(&facts(&mut control).await?.version) >= (7, 0);
     let loading = Mark { progress: Progress::Loading, session: owner.session(None) }.encode();
@@ -259,14 +270,14 @@ pub(crate) async fn remove_marks(spec: &ReplicaSpec, sources: Option<&[String]>)
 }
 
 /// A server closes a connection without a word when a command is larger than its query buffer may be. Whether that
-/// is why it was closed, when `bytes` were to be sent.
+/// is why it was closed, when `bytes` were to be sent at once.
 pub(crate) async fn query_buffer_exceeded(spec: &ReplicaSpec, bytes: u64) -> Option<Failure> {
     let mut control = Control::open(&spec.destination).await.ok()?;
     let limit: u64 = control.config("client-query-buffer-limit").await?.parse().ok()?;
     (bytes > limit).then(|| {
         let name = control.name();
         let message = format!(
-            "{name} closes the connection at the same place again and again: a command or a transaction is larger than its \
+            "{name} closed the connection without a word: a command or a transaction is larger than its \
              client-query-buffer-limit of {limit} bytes."
         );
         Failure::new(ErrorKind::ServerLimit, name, message)

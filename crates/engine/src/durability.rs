@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
+use crate::clients::OwnClients;
 use crate::control::{Control, Info};
 use crate::meters::{Meters, unix_ms};
 use crate::probe::{Skew, measure_clock};
@@ -28,10 +29,10 @@ const ALL: u64 = u64::MAX - 1;
 const SAMPLES: usize = 4096;
 
 /// Watches the destination for as long as a replica runs.
-pub(crate) async fn watch(destination: Endpoint, meters: Vec<Arc<Meters>>, skew: Arc<Skew>) {
+pub(crate) async fn watch(destination: Endpoint, own: Arc<OwnClients>, meters: Vec<Arc<Meters>>, skew: Arc<Skew>) {
     let mut history = History::default();
     loop {
-        if let Err(failure) = follow(&destination, &meters, &skew, &mut history).await {
+        if let Err(failure) = follow(&destination, &own, &meters, &skew, &mut history).await {
             tracing::debug!(%failure, "durability");
         }
         tokio::time::sleep(PAUSE).await;
@@ -40,11 +41,13 @@ pub(crate) async fn watch(destination: Endpoint, meters: Vec<Arc<Meters>>, skew:
 
 async fn follow(
     destination: &Endpoint,
+    own: &Arc<OwnClients>,
     meters: &[Arc<Meters>],
     skew: &Skew,
     history: &mut History,
 ) -> Result<(), Failure> {
     let mut control = Control::open(destination).await?;
+    control.belongs_to(own).await;
     let mut tick = tokio::time::interval(PERIOD);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut fsync = None;

@@ -108,7 +108,7 @@ impl Endpoint {
         Ok(Self { host, port, sentinel: Some(decode(name)), ..endpoint })
     }
 
-    /// The Sentinels to ask, in order.
+    /// The Sentinels to ask.
     pub(crate) fn sentinels(&self) -> Vec<(String, u16)> {
         let node = |text: &str| {
             let text = text.trim();

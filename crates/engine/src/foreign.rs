@@ -74,11 +74,12 @@ pub async fn watch_foreign(destination: Endpoint, own: Arc<OwnClients>, tell: wa
 
 async fn observe(
     destination: &Endpoint,
-    own: &OwnClients,
+    own: &Arc<OwnClients>,
     tell: &watch::Sender<ForeignWrites>,
     observer: &mut Observer,
 ) -> Result<(), Failure> {
     let mut control = Control::open(destination).await?;
+    control.belongs_to(own).await;
     observer.writes = writes(&mut control).await?;
     // A server that restarted counts its clients anew.
     observer.seen.clear();

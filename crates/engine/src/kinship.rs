@@ -22,12 +22,27 @@ pub(crate) async fn check(spec: &ReplicaSpec) -> Result<(), Failure> {
     let destination = identity(&spec.destination).await?;
     for source in &spec.sources {
         let found = identity(&source.endpoint).await?;
+        check_downstream(spec, source, &found)?;
         judge(&spec.destination, &destination, &source.endpoint, &found)?;
-        // A source that does not let itself be searched is not suspected.
-        let feeders = crate::destination::feeders(&source.endpoint).await.unwrap_or_default();
-        if feeders.iter().any(|replid| destination.has_history(replid)) {
-            return Err(fed_by_destination(&source.endpoint, &spec.destination));
-        }
+        check_feeders(spec, &destination, source).await?;
+    }
+    Ok(())
+}
+
+/// A source that is fed from the destination through other replicas.
+fn check_downstream(spec: &ReplicaSpec, source: &SourceSpec, found: &Identity) -> Result<(), Failure> {
+    let Some(way) = spec.options.downstream.way_to(&found.run_id, source.endpoint.db) else { return Ok(()) };
+    let name = source.endpoint.authority();
+    let destination = spec.destination.address();
+    let message = format!("{name} is fed by {destination} through {way}: its data would come back to it.");
+    Err(Failure::new(ErrorKind::Cycle, &name, message))
+}
+
+async fn check_feeders(spec: &ReplicaSpec, destination: &Identity, source: &SourceSpec) -> Result<(), Failure> {
+    // A source that does not let itself be searched is not suspected.
+    let feeders = crate::destination::feeders(&source.endpoint).await.unwrap_or_default();
+    if feeders.iter().any(|replid| destination.has_history(replid)) {
+        return Err(fed_by_destination(&source.endpoint, &spec.destination));
     }
     Ok(())
 }
@@ -48,13 +63,17 @@ impl Identity {
     }
 }
 
-/// The same for one source, which may have changed its role since.
+/// The same for one source, which may have changed its role since; what feeds it is searched for when it `loads`.
 ///
 /// # Errors
 /// `same_database` or `cycle`, or what keeps one of the two from being asked.
-pub(crate) async fn check_source(spec: &ReplicaSpec, source: &SourceSpec) -> Result<(), Failure> {
+pub(crate) async fn check_source(spec: &ReplicaSpec, source: &SourceSpec, loads: bool) -> Result<(), Failure> {
     let found = identity(&source.endpoint).await?;
-    judge(&spec.destination, &identity(&spec.destination).await?, &source.endpoint, &found)
+    // The destination may be gone at this moment; this needs no answer of it.
+    check_downstream(spec, source, &found)?;
+    let destination = identity(&spec.destination).await?;
+    judge(&spec.destination, &destination, &source.endpoint, &found)?;
+    if loads { check_feeders(spec, &destination, source).await } else { Ok(()) }
 }
 
 /// Whether a failure is about kinship, and not about asking for it.

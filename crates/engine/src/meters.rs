@@ -27,6 +27,8 @@ pub(crate) struct Meters {
     pub clock_skew_ms: AtomicI64,
     /// Replication offset up to which the destination has answered.
     pub applied: AtomicU64,
+    /// Replication offset behind the last command that may have changed data; `u64::MAX` before the first is known.
+    changed: AtomicU64,
     /// Commands of the stream that the destination executed.
     pub commands: AtomicU64,
     /// Unix time in ms of the last of them; 0 is none yet.
@@ -49,12 +51,16 @@ pub(crate) struct LinkState {
     pub stage: Phase,
     /// Whether it was in step since it was last loaded; keeps the status while it reconnects.
     pub was_synced: bool,
+    /// Whether the destination holds a whole load of it.
+    pub is_loaded: bool,
     pub load: Option<LoadProgress>,
     /// What keeps the source's side, and the destination's, from working.
     troubles: [Option<Trouble>; 2],
     /// When the stream began to be applied, or to be received again.
     pub streaming_since: Option<Instant>,
     pub paused: bool,
+    /// Identity of the source's server process when it was last connected to.
+    pub run_id: Option<String>,
     /// How expiries are carried, once the destination was reached.
     pub expiry: Option<Expiry>,
     /// It ended, for this reason if it was not the user's will.
@@ -80,10 +86,12 @@ impl Default for LinkState {
         Self {
             stage: Phase::Connecting,
             was_synced: false,
+            is_loaded: false,
             load: None,
             troubles: [None, None],
             streaming_since: None,
             paused: false,
+            run_id: None,
             expiry: None,
             stopped: None,
         }
@@ -163,6 +171,7 @@ impl Default for Meters {
             spool_disk_bytes: AtomicU64::new(0),
             clock_skew_ms: AtomicI64::new(i64::MIN),
             applied: AtomicU64::new(0),
+            changed: AtomicU64::new(u64::MAX),
             commands: AtomicU64::new(0),
             last_command_ms: AtomicU64::new(0),
             keys: AtomicU64::new(0),
@@ -199,9 +208,11 @@ impl Meters {
         self.applied.store(0, Relaxed);
         self.received.store(0, Relaxed);
         self.durable.store(u64::MAX, Relaxed);
+        self.changed.store(u64::MAX, Relaxed);
         self.lag.reset();
         self.update(|state| {
             state.was_synced = false;
+            state.is_loaded = false;
             state.load = None;
         });
     }
@@ -211,9 +222,14 @@ impl Meters {
         self.applied.store(offset, Relaxed);
         self.received.fetch_max(offset, Relaxed);
         self.durable.store(u64::MAX, Relaxed);
+        // What an earlier run took last is not known.
+        if self.changed.load(Relaxed) == u64::MAX {
+            self.changed.store(offset, Relaxed);
+        }
         self.lag.reset();
         self.update(|state| {
             state.stage = Phase::CatchingUp;
+            state.is_loaded = true;
             state.streaming_since = Some(Instant::now());
         });
     }
@@ -226,6 +242,16 @@ impl Meters {
                 state.streaming_since = Some(Instant::now());
             }
         });
+    }
+
+    /// Records the end of a command that may change data.
+    pub(crate) fn changed_at(&self, offset: u64) {
+        self.changed.store(offset, Relaxed);
+    }
+
+    /// Whether nothing but PINGs and the like was taken behind `offset`.
+    pub(crate) fn unchanged_behind(&self, offset: u64) -> bool {
+        self.changed.load(Relaxed) <= offset
     }
 
     /// Records up to where the stream was received.

@@ -79,6 +79,7 @@ fn source_status(source: &SourceSpec, meters: &Meters) -> SourceStatus {
         id: source.id.clone(),
         name: source.name.clone(),
         endpoint: source.endpoint.address(),
+        run_id: state.run_id.clone(),
         status: status(&state),
         phase,
         progress,

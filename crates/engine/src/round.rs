@@ -32,8 +32,8 @@ enum Begin {
     Join,
     /// Behind its checkpoint.
     Resume,
-    /// Not at all: the user has stopped it.
-    Stay,
+    /// Not at all: the user has stopped it. Whether it was loaded before.
+    Stay { loaded: bool },
 }
 
 /// Where the sources begin in a round, in the order of the definition.
@@ -48,22 +48,27 @@ impl Starts {
 
     /// All behind their checkpoints.
     pub(crate) fn behind(sources: &[SourceSpec]) -> Self {
-        Self(sources.iter().map(|source| if source.stopped { Begin::Stay } else { Begin::Resume }).collect())
+        Self(
+            sources
+                .iter()
+                .map(|source| if source.stopped { Begin::Stay { loaded: true } } else { Begin::Resume })
+                .collect(),
+        )
     }
 
     /// Those that are `held` behind their checkpoints, the others beside them.
     pub(crate) fn joining(sources: &[SourceSpec], held: &[bool]) -> Self {
         let begin = |(source, held): (&SourceSpec, &bool)| match (source.stopped, held) {
-            (true, _) => Begin::Stay,
+            (true, loaded) => Begin::Stay { loaded: *loaded },
             (false, true) => Begin::Resume,
             (false, false) => Begin::Join,
         };
         Self(sources.iter().zip(held).map(begin).collect())
     }
 
-    /// Whether anything is loaded.
-    pub(crate) fn loads(&self) -> bool {
-        self.0.iter().any(|begin| matches!(begin, Begin::Load | Begin::Join))
+    /// Whether the destination is emptied.
+    pub(crate) fn flushes(&self) -> bool {
+        self.0.contains(&Begin::Load)
     }
 }
 
@@ -71,6 +76,7 @@ impl Starts {
 struct Running<'a> {
     supervisor: &'a Supervisor,
     links: JoinSet<(usize, LinkEnd)>,
+    begins: Vec<Begin>,
     stops: HashMap<usize, CancellationToken>,
     stop: CancellationToken,
     destination_back: Arc<Notify>,
@@ -109,9 +115,19 @@ impl Running<'_> {
                     stop.cancel();
                 }
             }
-            Order::Start(index) if !self.stops.contains_key(&index) => self.start(index, Start::Resume),
+            Order::Start(index) if !self.stops.contains_key(&index) => {
+                let start = if self.is_new(index) { Start::Join } else { Start::Resume };
+                self.start(index, start);
+            }
             Order::Start(_) => {}
         }
+    }
+
+    /// Whether a source was never loaded: there is no checkpoint to go on from, and that is no reason to load the others.
+    fn is_new(&self, index: usize) -> bool {
+        let joins = matches!(self.begins.get(index), Some(Begin::Join | Begin::Stay { loaded: false }));
+        let loaded = self.supervisor.meters.get(index).is_some_and(|meters| meters.state().is_loaded);
+        joins && !loaded
     }
 
     /// Records the end of a link; gives what it means for all, if it does.
@@ -151,6 +167,7 @@ impl Supervisor {
         let mut running = Running {
             supervisor: self,
             links: JoinSet::new(),
+            begins: starts.clone(),
             stops: HashMap::new(),
             stop: self.stop.child_token(),
             destination_back: destination_back.clone(),
@@ -164,7 +181,7 @@ impl Supervisor {
                 Begin::Load => running.start(index, Start::Load(Gate { ready: ready.clone(), open: opened.clone() })),
                 Begin::Join => running.start(index, Start::Join),
                 Begin::Resume => running.start(index, Start::Resume),
-                Begin::Stay => {}
+                Begin::Stay { .. } => {}
             }
         }
         let end = loop {

@@ -4,37 +4,91 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::task::JoinSet;
 use tributary_resp::write;
 
 use crate::dial;
 use crate::failure::classify_reply;
-use crate::{Endpoint, ErrorKind, Failure};
+use crate::{Action, Endpoint, ErrorKind, Failure};
 
-/// How long one Sentinel may take; the next one is asked then.
+/// How long a Sentinel may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How often they are asked while a connection stands.
+const LOOK: Duration = Duration::from_secs(1);
 /// No answer is longer.
 const LONGEST: u64 = 4096;
 
-/// Host and port of the server that the Sentinels know as `master`.
+/// What there is to do about a name that the Sentinels do not know.
+const UNKNOWN_MASTER: &str = "Check the name in the Sentinels' configuration (sentinel monitor NAME …; SENTINEL MASTERS lists what they know). Tributary keeps trying.";
+
+/// Host and port of the server that the Sentinels know as `master`. All are asked at once, and the first that knows is
+/// believed: those that are down cost no time.
 pub(crate) async fn find(endpoint: &Endpoint, master: &str) -> Result<(String, u16), Failure> {
-    let name = endpoint.authority();
-    let mut last = None;
+    let mut asked = JoinSet::new();
     for (host, port) in endpoint.sentinels() {
-        let node = format!("{host}:{port}");
-        match tokio::time::timeout(PATIENCE, ask(&host, port, &node, master)).await {
-            Ok(Ok(Some(found))) => return Ok(found),
-            Ok(Ok(None)) => {
-                let message = format!("The Sentinel {node} does not know a master “{master}”.");
-                last = Some(Failure::new(ErrorKind::SourceUnavailable, &name, message));
-            }
-            Ok(Err(failure)) => last = Some(failure),
-            Err(_) => {
-                let message = format!("The Sentinel {node} did not answer in time.");
-                last = Some(Failure::new(ErrorKind::TimedOut, &name, message));
-            }
+        let master = master.to_owned();
+        asked.spawn(async move { ask_in_time(&host, port, &master).await });
+    }
+    let mut failures = Vec::new();
+    while let Some(answer) = asked.join_next().await {
+        match answer {
+            Ok(Ok(found)) => return Ok(found),
+            Ok(Err(failure)) => failures.push(failure),
+            Err(error) => tracing::error!(%error, "a Sentinel could not be asked"),
         }
     }
-    Err(last.unwrap_or_else(|| Failure::new(ErrorKind::Dns, &name, "No Sentinel is named.")))
+    Err(none_knows(&endpoint.authority(), master, failures))
+}
+
+/// Waits until the Sentinels name another server than at first: a promotion is followed at once, and not only when the
+/// old server closes the connection. A promotion right before the first look is noticed by that. For an endpoint without
+/// Sentinels it waits for ever.
+pub(crate) async fn moved(endpoint: &Endpoint) -> Failure {
+    let Some(master) = &endpoint.sentinel else { return std::future::pending().await };
+    let mut first = None;
+    loop {
+        if let Ok((host, port)) = find(endpoint, master).await {
+            let (was, at) = first.get_or_insert_with(|| (host.clone(), port));
+            if (was.as_str(), *at) != (host.as_str(), port) {
+                let name = endpoint.authority();
+                let message = format!("The Sentinels of {name} have put {host}:{port} in the place of {was}:{at}.");
+                return Failure::new(ErrorKind::Disconnected, &name, message);
+            }
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// One failure of them all, named after the endpoint that the user knows.
+fn none_knows(name: &str, master: &str, mut failures: Vec<Failure>) -> Failure {
+    failures.sort_by(|a, b| a.endpoint.cmp(&b.endpoint));
+    let told: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
+    let message = format!("No Sentinel tells where “{master}” is. {}", told.join(" "));
+    let unknown = failures.iter().find(|failure| failure.hint == UNKNOWN_MASTER);
+    // As long as one of them may come back there is no reason to stop.
+    let passing = failures.iter().find(|failure| failure.action() == Action::Retry);
+    let (kind, hint) = unknown
+        .or(passing)
+        .or(failures.first())
+        .map_or((ErrorKind::Dns, ErrorKind::Dns.hint()), |failure| (failure.kind, failure.hint.as_str()));
+    Failure { hint: hint.to_owned(), ..Failure::new(kind, name, message.trim_end()) }
+}
+
+async fn ask_in_time(host: &str, port: u16, master: &str) -> Result<(String, u16), Failure> {
+    let node = format!("{host}:{port}");
+    match tokio::time::timeout(PATIENCE, ask(host, port, &node, master)).await {
+        Ok(Ok(Some(found))) => Ok(found),
+        Ok(Ok(None)) => {
+            let message = format!("The Sentinel {node} does not know a master “{master}”.");
+            let failure = Failure::new(ErrorKind::SourceUnavailable, &node, message);
+            Err(Failure { hint: UNKNOWN_MASTER.to_owned(), ..failure })
+        }
+        Ok(Err(failure)) => Err(failure),
+        Err(_) => {
+            let message = format!("The Sentinel {node} did not answer in time.");
+            Err(Failure::new(ErrorKind::TimedOut, &node, message))
+        }
+    }
 }
 
 async fn ask(host: &str, port: u16, node: &str, master: &str) -> Result<Option<(String, u16)>, Failure> {

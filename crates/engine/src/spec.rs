@@ -1,5 +1,5 @@
 use crate::expiry::ExpiryPolicy;
-use crate::{Endpoint, SpoolSpec};
+use crate::{Downstream, Endpoint, SpoolSpec};
 
 /// The most sources of one replica.
 pub const MAX_SOURCES: usize = 32;
@@ -32,6 +32,8 @@ pub struct ReplicaOptions {
     pub paused: bool,
     /// Makes the other users of the destination read-only while it runs.
     pub lock_down: bool,
+    /// What the destination feeds through other replicas.
+    pub downstream: Downstream,
 }
 
 /// One destination and its sources: all that the engine needs to run.

@@ -84,6 +84,8 @@ pub struct SourceStatus {
     pub name: String,
     /// `host:port[/db]`.
     pub endpoint: String,
+    /// Identity of the server process when it was last connected to.
+    pub run_id: Option<String>,
     /// Status; keeps its last value while the phase is `Retrying`.
     pub status: Status,
     /// Phase.

@@ -89,6 +89,7 @@ impl Supervisor {
         let mut watches = JoinSet::new();
         watches.spawn(durability::watch(
             self.spec.destination.clone(),
+            self.own.clone(),
             self.meters.clone(),
             self.destination_skew.clone(),
         ));
@@ -185,7 +186,8 @@ impl Supervisor {
             let found = destination::open(&self.spec).await?;
             self.know(&found)?;
             let starts = self.starts(mode, resync, &found)?;
-            if starts.loads() {
+            // A source that only joins deletes nothing: its own link looks, so that it alone fails.
+            if starts.flushes() {
                 kinship::check(&self.spec).await?;
             }
             Ok(starts)
@@ -280,7 +282,7 @@ impl Supervisor {
             meters.loading_begins();
         }
         let predecessors = self.predecessors.as_deref().unwrap_or_default();
-        destination::flush(&self.spec, &self.owner, predecessors).await?;
+        destination::flush(&self.spec, &self.owner, predecessors, &self.own).await?;
         let name = self.spec.destination.address();
         let count = self.spec.sources.len();
         let sources = if count == 1 { "1 source".to_owned() } else { format!("{count} sources") };

@@ -3,6 +3,7 @@
 //! Read `running.rs` for what Start and Stop mean, `pulse.rs` for how a window hears of it.
 
 mod demo;
+mod kinship;
 mod pulse;
 mod replicas;
 mod running;
@@ -21,6 +22,7 @@ use crate::dto::{
     EndpointDraft, EventView, Intent, KeyringState, ReplicaLive, Series, SeriesRange, Settings, StartupState,
 };
 use crate::error::ConsoleError;
+use crate::identities::Identities;
 use crate::run::Run;
 use crate::store::{Scope, Store};
 use crate::{drafting, time};
@@ -50,6 +52,7 @@ pub struct Console {
     // Std mutexes: held for a map lookup, never across an await.
     definitions: Mutex<Vec<Definition>>,
     runs: Mutex<HashMap<String, Run>>,
+    identities: Mutex<Identities>,
     /// Held across a start, a stop or an edit, so that two of them never meet in one replica.
     changing: tokio::sync::Mutex<()>,
     demo: tokio::sync::Mutex<Option<Demo>>,
@@ -81,6 +84,7 @@ impl Console {
             vault: Arc::new(Vault::new(keyring)),
             definitions: Mutex::new(definitions),
             runs: Mutex::default(),
+            identities: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             demo: tokio::sync::Mutex::default(),
             offered: Mutex::new(ran),

@@ -37,6 +37,9 @@ impl Console {
     fn beat(&self, sampling: bool) -> Vec<Sample> {
         let now = Instant::now();
         let definitions = lock(&self.definitions).clone();
+        if sampling {
+            self.learn_from_runs(&definitions);
+        }
         let mut runs = lock(&self.runs);
         let (mut lives, mut samples) = (Vec::with_capacity(definitions.len()), Vec::new());
         for definition in &definitions {

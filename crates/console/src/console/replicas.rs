@@ -185,7 +185,7 @@ impl Console {
             lock(&self.definitions).iter().filter(|d| Some(d.id.as_str()) != replica).cloned().collect();
         let names: Vec<String> = others.iter().map(|other| other.name.clone()).collect();
         let drafted = drafting::check(draft, previous.as_ref(), &names)?;
-        chain::check(&drafted.definition, &others)?;
+        chain::check(&drafted.definition, &others, &lock(&self.identities))?;
         Ok(drafted)
     }
 

@@ -155,6 +155,10 @@ impl Console {
 
     pub(super) async fn launch(self: &Arc<Self>, spec: ReplicaSpec, mode: StartMode) -> Result<(), ConsoleError> {
         let id = spec.id.clone();
+        if id != crate::demo::ID {
+            let definition = self.definition(&id)?;
+            spec.options.downstream.set(self.admit(&definition).await?);
+        }
         self.halt(&id).await;
         self.intend(&id, if spec.options.paused { Intent::Paused } else { Intent::Running }).await?;
         lock(&self.offered).retain(|offered| *offered != id);

@@ -1,16 +1,23 @@
 //! Real servers, a keyring that remembers, and waiting for a state.
 
+#![allow(dead_code, reason = "each suite uses a part of it")]
+
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::task::AbortHandle;
 use tributary_console::Console;
 use tributary_console::credentials::{CredentialError, Keyring, Secret};
-use tributary_console::dto::{EndpointDraft, PasswordDraft, ReplicaDraft, ReplicaLive, SourceDraft};
+use tributary_console::dto::{
+    EndpointDraft, EndpointView, PasswordDraft, ReplicaDefinition, ReplicaDraft, ReplicaLive, SourceDefinition,
+    SourceDraft,
+};
 
 /// Generous: a busy machine is no failure.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -56,6 +63,22 @@ impl Server {
         query.query_async(&mut connection).await.unwrap()
     }
 
+    /// A number that a field of INFO holds.
+    pub async fn count(&self, field: &str) -> u64 {
+        let redis::Value::BulkString(text) = self.run(&["INFO", "all"]).await else { panic!("no INFO") };
+        let text = String::from_utf8(text).unwrap();
+        let prefix = format!("{field}:");
+        text.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap().trim().parse().unwrap()
+    }
+
+    /// Tributary's own keys.
+    pub async fn marks(&self) -> usize {
+        match self.run(&["KEYS", "tributary:*"]).await {
+            redis::Value::Array(keys) => keys.len(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Waits until `command` answers `want`.
     pub async fn answers(&self, command: &[&str], want: &str) {
         let want = redis::Value::BulkString(want.into());
@@ -78,6 +101,40 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+    }
+}
+
+/// An address that can be made to lead to another server.
+pub struct Detour {
+    pub port: u16,
+    to: Arc<AtomicU16>,
+    open: Arc<Mutex<Vec<AbortHandle>>>,
+}
+
+impl Detour {
+    pub async fn to(server: &Server) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (to, open) = (Arc::new(AtomicU16::new(server.port)), Arc::<Mutex<Vec<AbortHandle>>>::default());
+        let (target, connections) = (to.clone(), open.clone());
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let port = target.load(Ordering::SeqCst);
+                let task = tokio::spawn(async move {
+                    if let Ok(mut server) = tokio::net::TcpStream::connect(("127.0.0.1", port)).await {
+                        tokio::io::copy_bidirectional(&mut client, &mut server).await.ok();
+                    }
+                });
+                connections.lock().unwrap().push(task.abort_handle());
+            }
+        });
+        Self { port, to, open }
+    }
+
+    /// New connections lead to this server; those that stand are cut.
+    pub fn turn_to(&self, server: &Server) {
+        self.to.store(server.port, Ordering::SeqCst);
+        self.open.lock().unwrap().drain(..).for_each(|connection| connection.abort());
     }
 }
 
@@ -112,9 +169,37 @@ pub async fn open(folder: &Path, keyring: &RememberingKeyring) -> Arc<Console> {
 }
 
 pub fn replica(name: &str, source: &Server, destination: &Server) -> ReplicaDraft {
-    let source = SourceDraft { id: None, name: "origin".into(), endpoint: source.draft() };
     let options = tributary_console::dto::ReplicaOptions::default();
-    ReplicaDraft { name: name.into(), destination: destination.draft(), sources: vec![source], options }
+    let sources = vec![new_source("origin", source)];
+    ReplicaDraft { name: name.into(), destination: destination.draft(), sources, options }
+}
+
+pub fn new_source(name: &str, server: &Server) -> SourceDraft {
+    SourceDraft { id: None, name: name.into(), endpoint: server.draft() }
+}
+
+/// What a form holds that is opened on a replica which is kept: every password stays.
+pub fn form_of(kept: &ReplicaDefinition) -> ReplicaDraft {
+    let endpoint = |endpoint: &EndpointView| EndpointDraft {
+        host: endpoint.host.clone(),
+        port: endpoint.port,
+        sentinel: endpoint.sentinel.clone(),
+        tls: endpoint.tls,
+        username: endpoint.username.clone(),
+        db: endpoint.db,
+        password: PasswordDraft::Keep,
+    };
+    let source = |source: &SourceDefinition| SourceDraft {
+        id: Some(source.id.clone()),
+        name: source.name.clone(),
+        endpoint: endpoint(&source.endpoint),
+    };
+    ReplicaDraft {
+        name: kept.name.clone(),
+        destination: endpoint(&kept.destination),
+        sources: kept.sources.iter().map(source).collect(),
+        options: kept.options.clone(),
+    }
 }
 
 /// Waits until the replica is as `met` wants it.

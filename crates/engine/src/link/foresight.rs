@@ -10,6 +10,8 @@ use crate::{Failure, kinship};
 
 /// The destination may be gone at this moment; what it has to say about kinship is not waited for any longer.
 const KINSHIP: Duration = Duration::from_secs(2);
+/// A source that is to be loaded can wait: all its keys are looked through for checkpoints.
+const KINSHIP_OF_NEW: Duration = Duration::from_secs(30);
 
 /// What PSYNC would be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +32,13 @@ pub(super) async fn look(ctx: &LinkContext, place: Option<(&str, u64)>) -> Resul
     let asked = async {
         let mut control = Control::open(&ctx.source.endpoint).await?;
         measure_clock(&mut control, &ctx.skew).await?;
+        let server = control.info(Some("server")).await?;
+        ctx.meters.update(|state| state.run_id = server.get("run_id").map(str::to_owned));
         control.info(Some("replication")).await
     };
     let Ok(info) = asked.await else { return Ok(Outlook::Continues) };
-    match tokio::time::timeout(KINSHIP, kinship::check_source(&ctx.spec, &ctx.source)).await {
+    let patience = if place.is_some() { KINSHIP } else { KINSHIP_OF_NEW };
+    match tokio::time::timeout(patience, kinship::check_source(&ctx.spec, &ctx.source, place.is_none())).await {
         Ok(Err(failure)) if kinship::is_kinship(failure.kind) => return Err(failure),
         _ => {}
     }

@@ -11,12 +11,13 @@ use super::handshake::{Grant, SourceReader, handshake};
 use super::retries::Retries;
 use super::{Announced, Gate, LinkContext, acks, pump};
 use crate::checkpoint::Checkpoint;
+use crate::control::Control;
 use crate::dial::{self, dial};
 use crate::failure::classify_reply;
 use crate::meters::Side;
 use crate::snapshot::Framing;
 use crate::spool::{End, SpoolIn};
-use crate::{Action, ErrorKind, Failure, Phase};
+use crate::{Action, ErrorKind, Failure, Phase, sentinel};
 
 /// How long a source may be silent before its snapshot; it sends a newline about every second.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -125,8 +126,21 @@ impl Intake {
         if load.announce.send(announced).is_err() {
             return Err(End::Stopping);
         }
-        let (failure, was_full) = pump::pump(reader, &self.spool, &self.ctx).await;
+        let moved = async {
+            self.spool.stream_begun().await;
+            sentinel::moved(&self.ctx.source.endpoint).await
+        };
+        let ended = tokio::select! {
+            ended = pump::pump(reader, &self.spool, &self.ctx) => Some(ended),
+            moved = moved => Some((moved, false)),
+            // The stream behind the snapshot is of no use to a destination that lost what it had of it.
+            () = self.spool.outdated() => None,
+        };
         drop(acks);
+        let Some((failure, was_full)) = ended else {
+            self.spool.next_beginning().await;
+            return Ok(());
+        };
         // The snapshot may be here as a whole; if it is not, the decoder finds the end of what there is.
         self.spool.broken(failure.clone());
         self.spool.stream_begun().await;
@@ -146,7 +160,10 @@ impl Intake {
         self.ctx.meters.applied.store(0, Relaxed);
         let acks = self.acknowledge(writer);
         self.ctx.meters.enter(Phase::WaitingForSnapshot);
-        let line = reader.line(SNAPSHOT_TIMEOUT).await?;
+        let line = match reader.line(SNAPSHOT_TIMEOUT).await {
+            Ok(line) => line,
+            Err(failure) => return Err(self.explained(failure).await),
+        };
         if let Some(error) = line.strip_prefix('-') {
             let kind = classify_reply(error);
             return Err(Failure::new(kind, &name, format!("{name} gives no snapshot: {error}")));
@@ -156,6 +173,24 @@ impl Intake {
         })?;
         let place = Checkpoint { replid, offset, db: 0, checked: offset };
         Ok((reader, Announced { framing, place }, acks))
+    }
+
+    /// A source whose disk cannot take the snapshot closes the connection without a word (Redis' replication.c,
+    /// `updateSlavesWaitingBgsave`), and would do so every time. A sync without a disk says nothing about saves.
+    async fn explained(&self, failure: Failure) -> Failure {
+        let asked = async {
+            let mut control = Control::open(&self.ctx.source.endpoint).await.ok()?;
+            let saves = control.info(Some("persistence")).await.ok()?;
+            let failed = saves.get("rdb_last_bgsave_status") == Some("err");
+            let saving = saves.get("rdb_bgsave_in_progress") != Some("0");
+            (failed && !saving && control.config("repl-diskless-sync").await.as_deref() != Some("yes")).then_some(())
+        };
+        if failure.kind != ErrorKind::Disconnected || asked.await.is_none() {
+            return failure;
+        }
+        let name = self.ctx.source.endpoint.authority();
+        let message = format!("{name} gives no snapshot: its background save failed (rdb_last_bgsave_status:err).");
+        Failure::new(ErrorKind::SourceSnapshotFailed, &name, message)
     }
 
     /// Goes on behind what the spool holds, until the connection ends.
@@ -184,6 +219,7 @@ impl Intake {
         let (failure, was_full) = tokio::select! {
             ended = pump::pump(reader, &self.spool, &self.ctx) => ended,
             () = self.spool.outdated() => return Cut::Outdated,
+            moved = sentinel::moved(&self.ctx.source.endpoint) => (moved, false),
         };
         Cut::Failed(self.judge(failure, was_full))
     }
@@ -198,6 +234,12 @@ impl Intake {
                     format!("The source's history took another way behind offset {earlier}; going on from there.");
                 self.ctx.event_warning(&message);
                 earlier
+            }
+            // PINGs and a Sentinel's messages went on at a server that is master no more: they can be forgotten.
+            Outlook::ContinuesBehind(earlier) if self.ctx.meters.unchanged_behind(earlier) => {
+                let replid = replid.to_string();
+                self.spool.rewind(Checkpoint { replid, offset: earlier, db: 0, checked: earlier });
+                return Err(Cut::Outdated);
             }
             Outlook::ContinuesBehind(_) | Outlook::Lost => return Err(Cut::Over(End::NeedsFull(self.lost(offset)))),
         };

@@ -150,6 +150,8 @@ pub(crate) enum SessionEnd {
     NeedsFull(String),
     /// The source's side cannot go on.
     SourceFailed(Failure),
+    /// The source's history took another way behind this place.
+    Rewound(Checkpoint),
     /// What the spool held on disk is damaged; what happened.
     SpoolDamaged(String),
     /// The destination's side failed.
@@ -168,6 +170,7 @@ impl From<End> for SessionEnd {
             End::Stopping => Self::Stopped,
             End::Broken(failure) => Self::SourceFailed(failure),
             End::NeedsFull(reason) => Self::NeedsFull(reason),
+            End::Rewound(place) => Self::Rewound(place),
             End::Damaged(what) => Self::SpoolDamaged(what),
         }
     }

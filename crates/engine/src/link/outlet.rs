@@ -15,7 +15,7 @@ use crate::meters::Side;
 use crate::spool::{End, SpoolOut, Supply};
 use crate::stream::Apply;
 use crate::writer::{Seat, Writer};
-use crate::{ErrorKind, Failure, snapshot};
+use crate::{Action, ErrorKind, Failure, sentinel, snapshot};
 
 /// How long a stop waits for what was received to be applied. The rest is asked for again on resume.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -38,6 +38,7 @@ pub(super) async fn run(
         skip_failed: ctx.spec.options.skip_failed,
         predecessors: ctx.predecessors.clone(),
         was_open: false,
+        rewind: None,
         broke_off: (0, 0),
     };
     let drained = async {
@@ -70,6 +71,8 @@ struct Outlet<'a> {
     predecessors: Option<Arc<[String]>>,
     /// A session was open before.
     was_open: bool,
+    /// Where to go back to, once the destination can be written to.
+    rewind: Option<Checkpoint>,
     /// Where the destination broke off last, and how often in a row.
     broke_off: (u64, u32),
 }
@@ -79,6 +82,12 @@ impl Outlet<'_> {
         let mut end = match announced {
             Some(announced) => match self.load(announced, joins).await {
                 Ok(end) => end,
+                // A source that joins stops alone.
+                Err(SessionEnd::Failed(failure) | SessionEnd::SourceFailed(failure))
+                    if joins && failure.action() == Action::Stop =>
+                {
+                    return LinkEnd::Failed(failure);
+                }
                 Err(SessionEnd::Failed(failure) | SessionEnd::SourceFailed(failure)) => {
                     return LinkEnd::LoadFailed(failure);
                 }
@@ -86,6 +95,7 @@ impl Outlet<'_> {
                 Err(SessionEnd::NeedsFull(reason) | SessionEnd::SpoolDamaged(reason)) => {
                     return LinkEnd::NeedsFull(reason);
                 }
+                Err(SessionEnd::Rewound(place)) => SessionEnd::Rewound(place),
             },
             None => self.resume().await,
         };
@@ -95,6 +105,10 @@ impl Outlet<'_> {
                 SessionEnd::NeedsFull(reason) => return LinkEnd::NeedsFull(reason),
                 SessionEnd::SourceFailed(failure) => return LinkEnd::Failed(failure),
                 SessionEnd::Failed(failure) => Some(failure),
+                SessionEnd::Rewound(place) => {
+                    self.rewind = Some(place);
+                    None
+                }
                 SessionEnd::SpoolDamaged(what) => {
                     self.ctx.event_warning(&format!("The spool on disk is damaged ({what}); asking the source again."));
                     self.supply = Supply::Source;
@@ -139,7 +153,7 @@ impl Outlet<'_> {
             End::Stopping => Some(LinkEnd::Stopped),
             End::NeedsFull(reason) => Some(LinkEnd::NeedsFull(reason)),
             End::Broken(failure) => Some(LinkEnd::Failed(failure)),
-            End::Damaged(_) => None,
+            End::Damaged(_) | End::Rewound(_) => None,
         }
     }
 
@@ -183,7 +197,14 @@ impl Outlet<'_> {
             let name = self.ctx.spec.destination.authority();
             return Err(SessionEnd::NeedsFull(format!("{name} lost the marker of the load")));
         }
-        let loaded = snapshot::load(self.ctx, &mut self.spool, &mut writer, framing, dialect).await?;
+        let loaded = match snapshot::load(self.ctx, &mut self.spool, &mut writer, framing, dialect).await {
+            // A batch of a load is small but for its last object, so there is no need to wait for a second time.
+            Err(SessionEnd::Failed(failure)) if failure.kind == ErrorKind::Disconnected => {
+                let exceeded = destination::query_buffer_exceeded(&self.ctx.spec, writer.largest_unanswered()).await;
+                return Err(exceeded.unwrap_or(failure).into());
+            }
+            loaded => loaded?,
+        };
         place.db = loaded.stream_db;
         let mut apply = Apply::new(self.ctx, place.clone(), (dialect, kept), writer.session());
         apply.checkpoint(&mut writer).await?;
@@ -192,7 +213,7 @@ impl Outlet<'_> {
         self.retries.works(self.ctx);
         self.ctx.event_info("The snapshot is in; following the stream.");
         self.ctx.meters.streaming(place.offset);
-        let end = apply.run(&mut self.spool, &mut writer, loaded.rest).await;
+        let end = self.apply(&mut apply, &mut writer, loaded.rest).await;
         self.record_failed(&writer, &end).await;
         Ok(end)
     }
@@ -206,15 +227,46 @@ impl Outlet<'_> {
 
     async fn follow(&mut self) -> Result<SessionEnd, SessionEnd> {
         let Opened { mut writer, mark, dialect, kept } = self.open(None).await?;
-        let place = self.place(mark)?;
+        let mut place = self.place(mark)?;
+        if let Some(back_to) = self.rewind.clone() {
+            place = self.rewound(place, back_to)?;
+        }
         self.spool.begin(&place, self.supply).await;
         self.supply = Supply::Held;
         self.retries.works(self.ctx);
         self.ctx.meters.streaming(place.offset);
         let mut apply = Apply::new(self.ctx, place, (dialect, kept), writer.session());
-        let end = apply.run(&mut self.spool, &mut writer, bytes::Bytes::new()).await;
+        if self.rewind.take().is_some() {
+            apply.checkpoint(&mut writer).await?;
+        }
+        let end = self.apply(&mut apply, &mut writer, bytes::Bytes::new()).await;
         self.record_failed(&writer, &end).await;
         Ok(end)
+    }
+
+    /// Applies until something ends that, or until Sentinels have put another server in the destination's place.
+    async fn apply(&mut self, apply: &mut Apply<'_>, writer: &mut Writer, rest: bytes::Bytes) -> SessionEnd {
+        tokio::select! {
+            end = apply.run(&mut self.spool, writer, rest) => end,
+            moved = sentinel::moved(&self.ctx.spec.destination) => SessionEnd::Failed(moved),
+        }
+    }
+
+    /// The place to go on at when the source's history took another way behind `back_to`: nothing that was taken from
+    /// there on may have changed data.
+    fn rewound(&mut self, place: Checkpoint, back_to: Checkpoint) -> Result<Checkpoint, SessionEnd> {
+        let name = self.ctx.source.endpoint.authority();
+        let offset = back_to.offset;
+        if !self.ctx.meters.unchanged_behind(offset) {
+            let reason = format!("{name} lost what it had sent behind offset {offset} (a failover)");
+            return Err(SessionEnd::NeedsFull(reason));
+        }
+        self.supply = Supply::Source;
+        self.ctx.event_info(&format!(
+            "The source's history took another way behind offset {offset}, where nothing was written; going on from there."
+        ));
+        // The promoted server begins with a SELECT (Redis' replication.c, `replicationUnsetMaster`).
+        Ok(if place.offset > offset { Checkpoint { db: place.db, ..back_to } } else { place })
     }
 
     /// Where to go on, by what the destination holds.

@@ -54,6 +54,8 @@ pub(crate) enum End {
     Broken(Failure),
     /// Only a new snapshot can go on; the reason.
     NeedsFull(String),
+    /// The source's history took another way behind this place. What was taken from there on is to be forgotten.
+    Rewound(Checkpoint),
     /// The files do not hold what they should; what happened. The source is asked again.
     Damaged(String),
 }
@@ -151,6 +153,12 @@ impl SpoolIn {
             (Some(Some(position)), Some(disk)) => disk.cut_back(position).await.is_ok(),
             _ => true,
         }
+    }
+
+    /// Has the reader go back to a place, although it took what follows it. Nothing is handed out until it begins anew.
+    pub(crate) fn rewind(&self, place: Checkpoint) {
+        self.shared.lock().rewind = Some(place);
+        self.shared.filled.notify_one();
     }
 
     /// Whether nothing more may be added now.

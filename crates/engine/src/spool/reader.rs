@@ -113,6 +113,9 @@ impl SpoolOut {
         loop {
             let shared = self.shared.clone();
             let filled = shared.filled.notified();
+            if let Some(place) = self.shared.lock().rewind.clone() {
+                return Err(End::Rewound(place));
+            }
             let stopping = matches!(self.ended(), Some(End::Stopping));
             if *self.paused.borrow_and_update() && !stopping {
                 tokio::select! {
@@ -136,6 +139,9 @@ impl SpoolOut {
     pub(crate) fn try_next(&mut self) -> Option<Result<Piece, End>> {
         let paused = *self.paused.borrow();
         let mut state = self.shared.lock();
+        if let Some(place) = state.rewind.clone() {
+            return Some(Err(End::Rewound(place)));
+        }
         if paused {
             return state.over.clone().filter(|end| matches!(end, End::Stopping)).map(Err);
         }

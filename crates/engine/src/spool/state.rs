@@ -57,6 +57,8 @@ pub(super) struct State {
     /// Why no more of a snapshot will come.
     pub broken: Option<Failure>,
     pub over: Option<End>,
+    /// The source knows nothing of what was received behind this place, some of which was taken.
+    pub rewind: Option<Checkpoint>,
 }
 
 impl State {
@@ -79,6 +81,7 @@ impl State {
             cuts: 0,
             broken: None,
             over: None,
+            rewind: None,
         }
     }
 

@@ -19,6 +19,9 @@ use crate::{ErrorKind, Failure};
 /// How often the checkpoint is written when only PINGs move the offset.
 const IDLE_CHECKPOINT: Duration = Duration::from_secs(10);
 
+/// The channel on which Sentinels tell each other of themselves and of their master.
+const SENTINEL_HELLO: &[u8] = b"__sentinel__:hello";
+
 /// Applies one source's stream to the destination.
 pub(crate) struct Apply<'a> {
     ctx: &'a LinkContext,
@@ -181,9 +184,12 @@ impl<'a> Apply<'a> {
                 break;
             }
             let Scan::Complete(len) = self.scanner.scan(rest).map_err(|e| self.garbled(&e))? else { break };
-            self.command(rest.get(..len).unwrap_or_default())?;
+            let kind = self.command(rest.get(..len).unwrap_or_default())?;
             at += len;
             self.place.offset += len as u64;
+            if kind.changes() {
+                self.ctx.meters.changed_at(self.place.offset);
+            }
             if !self.within && self.transaction.is_full() {
                 self.commit(writer).await?;
             } else {
@@ -196,12 +202,15 @@ impl<'a> Apply<'a> {
     }
 
     /// Handles one whole command.
-    fn command(&mut self, raw: &[u8]) -> Result<(), SessionEnd> {
+    fn command(&mut self, raw: &[u8]) -> Result<Kind, SessionEnd> {
         let arg = |i: usize| self.scanner.args().get(i).and_then(|range| raw.get(range.clone()));
         let kind = kind(arg(0).unwrap_or_default());
         match kind {
             Kind::Write => self.pass_on(raw, kind),
             Kind::Ping => {}
+            // By these Sentinels find each other: those of the destination would take it for a word about their own
+            // master, which often has the same name, and make their server a replica of the source.
+            Kind::Publish if arg(1) == Some(SENTINEL_HELLO) => {}
             Kind::Multi => self.within = true,
             Kind::Exec => self.within = false,
             Kind::Select => self.select(arg(1).and_then(parse_int))?,
@@ -232,7 +241,7 @@ impl<'a> Apply<'a> {
             Kind::Function if self.ctx.source.endpoint.db.is_some() => {}
             _ => self.pass_on(raw, kind),
         }
-        Ok(())
+        Ok(kind)
     }
 
     fn args<'b>(&self, raw: &'b [u8]) -> Vec<&'b [u8]> {
@@ -399,6 +408,7 @@ impl<'a> Apply<'a> {
             self.transaction.out.extend_from_slice(&plan.tail);
             self.transaction.added(plan.commands);
         }
+        self.ctx.meters.changed_at(self.place.offset);
         self.within = was_within;
         Ok(())
     }

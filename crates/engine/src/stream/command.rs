@@ -9,6 +9,7 @@ pub(super) enum Kind {
     Multi,
     Exec,
     Ping,
+    Publish,
     /// REPLCONF: GETACK is the only form that a source sends to a replica.
     ReplConf,
     Set,
@@ -29,6 +30,13 @@ pub(super) enum Kind {
     Move,
     Copy,
     Function,
+}
+
+impl Kind {
+    /// Whether it may change data.
+    pub(super) fn changes(self) -> bool {
+        !matches!(self, Self::Select | Self::Multi | Self::Exec | Self::Ping | Self::Publish | Self::ReplConf)
+    }
 }
 
 /// Tells a command by its name, in any case. Most are told apart from all others by their length and first letter.
@@ -54,6 +62,7 @@ pub(super) fn kind(name: &[u8]) -> Kind {
         (7, Some(b'F')) if is(b"FLUSHDB") => Kind::FlushDb,
         (8, Some(b'F')) if is(b"FLUSHALL") => Kind::FlushAll,
         (8, Some(b'F')) if is(b"FUNCTION") => Kind::Function,
+        (7, Some(b'P')) if is(b"PUBLISH") => Kind::Publish,
         (8, Some(b'R')) if is(b"REPLCONF") => Kind::ReplConf,
         _ => Kind::Write,
     }

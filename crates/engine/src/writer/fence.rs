@@ -33,6 +33,10 @@ pub(crate) struct Seat {
 pub(super) async fn take(talk: &mut Talk, seat: &Seat) -> Result<Option<Mark>, Failure> {
     let run = run_of(talk).await?;
     let id = client_id(talk, &seat.owner).await?;
+    if let Err(failure) = talk.ask(&["CLIENT", "SETNAME", &seat.key]).await {
+        // A name only helps others to see who feeds this server: see `destination::feeders`.
+        tracing::debug!(%failure, "the connection stays without a name");
+    }
     if seat.home != 0 {
         talk.ask(&["SELECT", &seat.home.to_string()]).await?;
     }

@@ -119,6 +119,11 @@ impl Flight {
         self.lock().executed
     }
 
+    /// Bytes of the largest batch in flight.
+    pub(crate) fn largest(&self) -> usize {
+        self.lock().batches.iter().map(|batch| batch.bytes.len()).max().unwrap_or(0)
+    }
+
     /// What the batch at the front expects.
     pub(crate) fn front(&self) -> Option<Expected> {
         self.lock().batches.front().map(|batch| Expected { replies: batch.replies, earlier: batch.earlier })

@@ -125,6 +125,11 @@ impl Writer {
         self.flight.executed_in_part()
     }
 
+    /// Bytes of the largest batch that is not answered.
+    pub(crate) fn largest_unanswered(&self) -> u64 {
+        self.flight.largest() as u64
+    }
+
     /// Waits for a failure, for ever if there is none.
     pub(crate) async fn failed(&self) -> Failure {
         loop {

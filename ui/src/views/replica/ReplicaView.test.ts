@@ -109,16 +109,28 @@ describe("the page of a replica", () => {
   it("stops one source and remembers that the user did", async () => {
     const stopSource = vi.fn(() => Promise.resolve());
     const startSource = vi.fn(() => Promise.resolve());
-    const app = await opened(synced, { stopSource, startSource });
-    await fireEvent.click(screen.getByTestId("stop-source"));
-    await waitFor(() => expect(app.definition("r1")?.sources[0]?.stopped).toBe(true));
-    expect(stopSource).toHaveBeenCalledWith("r1", "s1");
-    const halted = [source({ status: "stopped", phase: "stopped" })];
-    app.live.apply({ at: Date.now(), replicas: [{ ...stopped, sources: halted }], events: [] });
+    const inStep = { status: "synced", phase: "synced" } as const;
+    const two = [source(inStep), source({ ...inStep, id: "s2", name: "eu-north" })];
+    const app = await opened(replica({ ...inStep, sources: two }), { stopSource, startSource });
+    const [only] = definition().sources;
+    if (only) app.keep(definition({ sources: [only, { ...only, id: "s2", name: "eu-north" }] }));
+    const buttons = await screen.findAllByTestId("stop-source");
+    expect(buttons[1]).toHaveAccessibleName("Stop eu-north; the other sources go on");
+    await fireEvent.click(buttons[1] ?? document.body);
+    await waitFor(() => expect(app.definition("r1")?.sources[1]?.stopped).toBe(true));
+    expect(stopSource).toHaveBeenCalledWith("r1", "s2");
+    const halted = [source(inStep), source({ id: "s2", status: "stopped", phase: "stopped" })];
+    const live = replica({ ...inStep, sources: halted });
+    app.live.apply({ at: Date.now(), replicas: [live], events: [] });
     expect(await screen.findByTestId("stopped-by-user")).toHaveTextContent("Stopped by you");
     await fireEvent.click(screen.getByTestId("start-source"));
-    await waitFor(() => expect(app.definition("r1")?.sources[0]?.stopped).toBe(false));
-    expect(startSource).toHaveBeenCalledWith("r1", "s1");
+    await waitFor(() => expect(app.definition("r1")?.sources[1]?.stopped).toBe(false));
+    expect(startSource).toHaveBeenCalledWith("r1", "s2");
+  });
+
+  it("leaves the only source to the buttons of the replica", async () => {
+    await opened(synced);
+    expect(screen.queryByTestId("stop-source")).toBeNull();
   });
 
   it("offers Start and Stop while some sources run and others have failed", async () => {
