@@ -195,6 +195,7 @@ async fn pause_single_sources_a_new_one_and_deletion_keep_every_key() {
         assert_eq!(keys(&destination).await, 301);
         window.click("source-toggle").await;
         window.until("spool", |text| text.contains("kB")).await;
+        window.until("received", |text| text.contains(',')).await;
         window.shot("replica-paused").await;
         window.click("resume").await;
         destination.holds("paused:199", "value").await;

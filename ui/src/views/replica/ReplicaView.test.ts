@@ -209,9 +209,15 @@ describe("the page of a replica", () => {
     expect(screen.getByTestId("options")).toBeInTheDocument();
   });
 
-  it("names the users that are read-only", async () => {
-    await opened({ ...synced, lockDown: { users: ["app", "reports"], problem: null } });
-    expect(screen.getByTestId("lock-down")).toHaveTextContent("read-only: app and reports");
+  it("names the users that are read-only, and says before that they are to be", async () => {
+    const app = await opened(synced);
+    app.keep(definition({ options: { ...definition().options, lockDown: true } }));
+    expect(await screen.findByTestId("lock-down")).toHaveTextContent("are made read-only");
+    const lockDown = { users: ["app", "reports"], problem: null };
+    app.live.apply({ at: Date.now(), replicas: [{ ...synced, lockDown }], events: [] });
+    await waitFor(() =>
+      expect(screen.getByTestId("lock-down")).toHaveTextContent("read-only: app and reports"),
+    );
   });
 
   it("checks line by line, sums up, and hides what is in order on demand", async () => {

@@ -1,5 +1,6 @@
 /** Every string of the replica page. */
 
+import type { ExpiryChoice } from "$lib/api/generated/ExpiryChoice";
 import type { ExpiryHandling } from "$lib/api/generated/ExpiryHandling";
 
 export const replica = {
@@ -52,6 +53,10 @@ export const replica = {
       "Expiry follows the source; until a key goes there, its TTL here reads 100 years longer.",
     exact: "Keys expire by the destination's own clock, at the times the sources set.",
   } satisfies Record<ExpiryHandling, string>,
+  expiryWanted: {
+    follow_source: "Expiry follows the source.",
+    exact: "Keys expire by the destination's own clock, at the times the sources set.",
+  } satisfies Record<ExpiryChoice, string>,
   importFull: "Expiry follows the source (import mode); at maxmemory writes are refused (OOM).",
   expiryHelp: {
     import_mode:
@@ -63,7 +68,7 @@ export const replica = {
   lockedDown: (users: string): string => `Other users are read-only: ${users}.`,
   lockedDownNone: "There are no other users that could write.",
   lockProblem: "Other users of the destination can still write",
-  lockWanted: "They are to be read-only while this replica runs.",
+  lockWanted: "Other users of the destination are made read-only while it runs.",
   foreignTitle: (times: string): string => `Others write to the destination: noticed ${times}`,
   foreignOnce: "once",
   foreignTimes: (n: string): string => `${n} times`,
