@@ -80,6 +80,35 @@ fn a_destination_user_without_a_command_stops_at_it_and_names_it() {
 }
 
 /// A password only counts for new connections: the old ones are killed.
+/// Many transactions are on their way at once when one in the middle is refused: those behind it must not move the
+/// checkpoint past it.
+#[test]
+fn what_was_sent_behind_a_refused_transaction_does_not_pass_it_over() {
+    let (source, destination) = (Server::start(Version::Redis70), Server::start(Version::Redis70));
+    destination.run::<()>(&["ACL", "SETUSER", "limited", "on", ">word", "~*", "&*", "+@all", "-lpush"]);
+    let url = format!("redis://limited@127.0.0.1:{}", destination.port());
+    let word = [("TRIBUTARY_DESTINATION_PASSWORD", "word")];
+    let mut sync = Sync::start(&source.url(), &url, &[], &word);
+    sync.until_synced();
+    sync.signal("USR1");
+    sync.until("paused", |report| report["phase"] == "paused");
+    let mut pipeline = redis::pipe();
+    for n in 0..20_000 {
+        pipeline.cmd("INCR").arg("count").ignore();
+        if n == 3_000 {
+            pipeline.cmd("LPUSH").arg("list").arg("element").ignore();
+        }
+    }
+    pipeline.query::<()>(&mut source.connect()).unwrap();
+    sync.signal("USR2");
+    sync.ended().stopped_with("no_permission");
+    destination.run::<()>(&["ACL", "SETUSER", "limited", "+lpush"]);
+    let mut sync = Sync::start(&source.url(), &url, &[], &word);
+    sync.until_in_step(&source);
+    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+    assert_eq!(sync.interrupt().code, Some(0));
+}
+
 fn password_changes(of_source: bool) {
     let settings: &[&str] = &["requirepass old"];
     let source = Server::with(Version::Redis70, if of_source { settings } else { &[] });

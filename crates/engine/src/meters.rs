@@ -1,7 +1,7 @@
 //! The figures of one link, written by its tasks and read by the status.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::{Instant, SystemTime};
 
 use tokio::sync::Notify;
@@ -25,6 +25,8 @@ pub(crate) struct Meters {
     spool_disk_bytes: AtomicU64,
     /// The source's clock less the destination's, in ms; `i64::MIN` is unknown.
     pub clock_skew_ms: AtomicI64,
+    /// Whether the run's permission to skip a failed command was used.
+    pub skip_used: AtomicBool,
     /// Replication offset up to which the destination has answered.
     pub applied: AtomicU64,
     /// Replication offset behind the last command that may have changed data; `u64::MAX` before the first is known.
@@ -170,6 +172,7 @@ impl Default for Meters {
             spool_bytes: AtomicU64::new(0),
             spool_disk_bytes: AtomicU64::new(0),
             clock_skew_ms: AtomicI64::new(i64::MIN),
+            skip_used: AtomicBool::new(false),
             applied: AtomicU64::new(0),
             changed: AtomicU64::new(u64::MAX),
             commands: AtomicU64::new(0),

@@ -35,7 +35,8 @@ pub(super) async fn run(
         spool,
         retries: Retries::of(Side::Destination),
         supply: Supply::Left,
-        skip_failed: ctx.spec.options.skip_failed,
+        // Once in a run: a command that fails later was not meant.
+        skip_failed: ctx.spec.options.skip_failed && !ctx.meters.skip_used.swap(true, Relaxed),
         predecessors: ctx.predecessors.clone(),
         was_open: false,
         rewind: None,
@@ -283,8 +284,11 @@ impl Outlet<'_> {
             Some(Progress::Failed(_, what)) => return Err(failed_before(&self.ctx.spec, &what).into()),
             Some(Progress::At(place)) => place,
         };
-        if place.checked < place.offset {
-            self.ctx.event_info(&format!(
+        self.skip_failed = false;
+        // This run may have seen them itself.
+        let seen = place.checked.max(self.ctx.meters.applied.load(Relaxed));
+        if seen < place.offset {
+            self.ctx.event_warning(&format!(
                 "{name} holds the stream up to offset {}; its answers behind {} were never seen. A command among them \
                  that failed would not have been noticed.",
                 place.offset, place.checked

@@ -109,12 +109,12 @@ impl<'a> Apply<'a> {
                     failure = writer.failed() => return Err(failure.into()),
                     () = self.idle_checkpoint_due() => self.commit(writer).await?,
                 }
-            } else if writer.is_eager() {
+            } else if writer.is_clear() {
                 self.commit(writer).await?;
             } else {
                 tokio::select! {
                     next = spool.next() => self.take(next?),
-                    ready = writer.eager() => ready?,
+                    ready = writer.clear() => ready?,
                 }
             }
         }
@@ -151,6 +151,8 @@ impl<'a> Apply<'a> {
     }
 
     async fn commit(&mut self, writer: &mut Writer) -> Result<(), Failure> {
+        // What is before it has to be answered in any case; `checked` should say so.
+        writer.clear().await?;
         self.checkpointed = (self.place.offset, Instant::now());
         self.place.checked = self.ctx.meters.applied.load(Relaxed);
         self.transaction.commit(writer, &self.place).await
@@ -161,7 +163,13 @@ impl<'a> Apply<'a> {
         if !self.within && self.checkpointed.0 != self.place.offset {
             self.commit(writer).await?;
         }
-        writer.settled().await
+        writer.settled().await?;
+        // Every answer is in: whoever goes on has nothing to wonder about.
+        if self.checkpointed.0 == self.place.offset && self.place.checked < self.place.offset {
+            self.commit(writer).await?;
+            writer.settled().await?;
+        }
+        Ok(())
     }
 
     /// Handles every whole command in the buffer, and one that is too large to be collected.
@@ -190,7 +198,8 @@ impl<'a> Apply<'a> {
             if kind.changes() {
                 self.ctx.meters.changed_at(self.place.offset);
             }
-            if !self.within && self.transaction.is_full() {
+            let closes = self.transaction.is_full() && (writer.is_clear() || self.transaction.is_largest());
+            if !self.within && closes {
                 self.commit(writer).await?;
             } else {
                 self.transaction.send_part(writer).await?;

@@ -10,11 +10,17 @@ use crate::checkpoint::{Checkpoint, Session};
 use crate::destination::Keepsake;
 use crate::writer::{Batch, Writer};
 
-/// A transaction with more than this is closed as soon as the source's own transactions allow.
-const FULL_BYTES: usize = 256 * 1024;
-const FULL_COMMANDS: u64 = 1024;
-/// Bytes of an open transaction after which what there is goes out, so that it is never collected whole.
-const PART_BYTES: usize = 512 * 1024;
+/// A transaction with more than this is closed as soon as the source's own transactions allow and the one before it is
+/// answered. Small ones cost the destination less: what it queues stays in its caches.
+const FULL_BYTES: usize = 128 * 1024;
+const FULL_COMMANDS: u64 = 256;
+/// What of an open transaction goes out while its end has to wait: it is never collected whole, and the destination
+/// queues it meanwhile.
+const PART_BYTES: usize = 128 * 1024;
+const PART_COMMANDS: u32 = 512;
+/// A transaction of many of the source's that has grown to this waits for the one before it.
+const LARGEST_BYTES: usize = 4 << 20;
+const LARGEST_COMMANDS: u64 = 16 * 1024;
 
 /// The transaction that is being filled.
 #[derive(Debug)]
@@ -30,6 +36,8 @@ pub(super) struct Transaction {
     replies: u32,
     /// Commands, MULTI included, that went out in parts.
     earlier: u64,
+    /// Their bytes.
+    earlier_bytes: usize,
     /// Commands of the stream in it.
     commands: u64,
     open: bool,
@@ -49,6 +57,7 @@ impl Transaction {
             out: Vec::new(),
             replies: 0,
             earlier: 0,
+            earlier_bytes: 0,
             commands: 0,
             open: false,
             arrived: None,
@@ -60,8 +69,18 @@ impl Transaction {
         !self.open
     }
 
+    /// Whether it should be closed.
     pub(super) fn is_full(&self) -> bool {
-        self.out.len() >= FULL_BYTES || self.commands >= FULL_COMMANDS
+        self.bytes() >= FULL_BYTES || self.commands >= FULL_COMMANDS
+    }
+
+    /// Whether nothing more should be added before it is closed.
+    pub(super) fn is_largest(&self) -> bool {
+        self.bytes() >= LARGEST_BYTES || self.commands >= LARGEST_COMMANDS
+    }
+
+    fn bytes(&self) -> usize {
+        self.earlier_bytes + self.out.len()
     }
 
     /// Prepares for a command that arrived at this time and works in database `db`; the caller appends it to `out` and calls [`Self::added`].
@@ -116,9 +135,10 @@ impl Transaction {
 
     /// Sends what there is of an open transaction when it is large; the transaction stays open.
     pub(super) async fn send_part(&mut self, writer: &mut Writer) -> Result<(), Failure> {
-        if self.out.len() < PART_BYTES {
+        if self.out.len() < PART_BYTES && self.replies < PART_COMMANDS {
             return Ok(());
         }
+        self.earlier_bytes += self.out.len();
         let replies = std::mem::take(&mut self.replies);
         let bytes = Arc::new(std::mem::replace(&mut self.out, writer.buffer()));
         let batch = Batch { bytes, replies, ..Batch::default() };
@@ -126,7 +146,7 @@ impl Transaction {
         writer.submit(batch).await
     }
 
-    /// Appends the checkpoint, closes the transaction and sends it.
+    /// Appends the checkpoint, closes the transaction and sends it. The one before it has to be answered.
     pub(super) async fn commit(&mut self, writer: &mut Writer, place: &Checkpoint) -> Result<(), Failure> {
         if self.open {
             self.select(self.home);
@@ -142,10 +162,12 @@ impl Transaction {
             replies: std::mem::take(&mut self.replies),
             earlier: std::mem::take(&mut self.earlier),
             offset: place.offset,
+            commits: true,
             commands: std::mem::take(&mut self.commands),
             keys: 0,
             arrived: self.arrived.take(),
         };
+        self.earlier_bytes = 0;
         self.open = false;
         writer.submit(batch).await
     }

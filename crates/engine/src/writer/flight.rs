@@ -24,6 +24,8 @@ pub(crate) struct Batch {
     pub earlier: u64,
     /// Replication offset that is applied once all replies are in; 0 is none.
     pub offset: u64,
+    /// Whether it writes a checkpoint: the end of a transaction.
+    pub commits: bool,
     /// Commands of the stream in it.
     pub commands: u64,
     /// Keys of a snapshot in it.
@@ -43,6 +45,8 @@ pub(crate) struct Expected {
 struct State {
     batches: VecDeque<Batch>,
     bytes: usize,
+    /// Batches in flight that write a checkpoint.
+    commits: usize,
     failure: Option<Failure>,
     /// Whether the failed command was part of a transaction that the destination executed all the same.
     executed: bool,
@@ -72,11 +76,22 @@ impl Flight {
         self.lock().batches.len()
     }
 
+    /// Whether every checkpoint that was sent is answered.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.lock().commits == 0
+    }
+
+    /// Waits until every checkpoint that was sent is answered, or for a failure.
+    pub(crate) async fn clear(&self) -> Result<(), Failure> {
+        self.wait(|state| state.commits == 0).await
+    }
+
     /// Enters a batch before it is written, so that no reply comes unexpected; gives its bytes to write.
     pub(crate) fn launch(&self, batch: Batch) -> Arc<Vec<u8>> {
         let bytes = batch.bytes.clone();
         let mut state = self.lock();
         state.bytes += bytes.len();
+        state.commits += usize::from(batch.commits);
         state.batches.push_back(batch);
         bytes
     }
@@ -95,6 +110,10 @@ impl Flight {
 
     /// Waits for a state of (bytes, batches) in flight, or a failure.
     pub(crate) async fn wait_until(&self, reached: impl Fn(usize, usize) -> bool) -> Result<(), Failure> {
+        self.wait(|state| reached(state.bytes, state.batches.len())).await
+    }
+
+    async fn wait(&self, reached: impl Fn(&State) -> bool) -> Result<(), Failure> {
         loop {
             let changed = self.changed.notified();
             {
@@ -102,7 +121,7 @@ impl Flight {
                 if let Some(failure) = &state.failure {
                     return Err(failure.clone());
                 }
-                if reached(state.bytes, state.batches.len()) {
+                if reached(&state) {
                     return Ok(());
                 }
             }
@@ -139,6 +158,7 @@ impl Flight {
         let mut state = self.lock();
         let Some(batch) = state.batches.pop_front() else { return };
         state.bytes = state.bytes.saturating_sub(batch.bytes.len());
+        state.commits = state.commits.saturating_sub(usize::from(batch.commits));
         state.recycle(batch.bytes);
         drop(state);
         self.meters.executed(batch.offset, batch.commands, batch.keys, batch.arrived);

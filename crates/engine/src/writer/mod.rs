@@ -26,7 +26,7 @@ use talk::Talk;
 
 /// Bytes that may be on their way to the destination without an answer.
 const WINDOW: usize = 4 << 20;
-/// Batches on their way above which a batch that is not full waits for company. Two keep the destination busy.
+/// Batches of a load on their way above which one that is not full waits for company. Two keep the destination busy.
 const EAGER_BATCHES: usize = 2;
 
 /// How long a connection may take until it may write.
@@ -105,14 +105,21 @@ impl Writer {
         self.flight.pass(offset);
     }
 
-    /// Whether a batch that is not full should leave now.
+    /// Whether a batch of a load that is not full should leave now.
     pub(crate) fn is_eager(&self) -> bool {
         self.flight.len() < EAGER_BATCHES
     }
 
-    /// Waits until [`Writer::is_eager`] may have changed.
-    pub(crate) async fn eager(&self) -> Result<(), Failure> {
-        self.flight.wait_until(|_, batches| batches < EAGER_BATCHES).await
+    /// Whether a transaction may be closed now: the one before it is executed, and known to be. A destination that
+    /// refuses a transaction would otherwise execute the next one all the same, and move the checkpoint past what it
+    /// refused.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.flight.is_clear()
+    }
+
+    /// Waits until [`Writer::is_clear`].
+    pub(crate) async fn clear(&self) -> Result<(), Failure> {
+        self.flight.clear().await
     }
 
     /// Waits until every batch is answered.
