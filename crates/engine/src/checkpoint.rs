@@ -3,7 +3,8 @@
 //! One key for each source, `tributary:checkpoint:<replica>:<source>`, in db 0 or in the one mapped database. It is
 //! written as the last command of the transaction whose writes it covers, so both survive or neither does. Its value:
 //!
-//! - `2 loading <owner> <client>` while the destination holds no whole copy,
+//! - `2 loading <owner> <client>` while the destination, which was emptied, holds no whole copy,
+//! - `2 joining <owner> <client>` while a source that was added is loaded beside the others,
 //! - `2 at <replid> <offset> <db> <checked> <owner> <client>` from then on,
 //! - `2 failed <replid> <offset> <db> <checked> <owner> <client> <what happened>` after a transaction in which a command
 //!   failed (EXEC does not roll back); only an explicit skip or a restart goes on.
@@ -44,8 +45,10 @@ pub(crate) struct Session {
 /// How far a source is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// The destination was flushed for this replica, or a source is being added, and is not loaded yet.
+    /// The destination was flushed for this replica, and is not loaded yet.
     Loading,
+    /// A source was added, and is not loaded yet: the others' data is whole.
+    Joining,
     /// The stream was applied up to here.
     At(Checkpoint),
     /// It was, but for a command that failed: what happened.
@@ -95,6 +98,7 @@ impl Mark {
     pub(crate) fn encode(&self) -> String {
         match &self.progress {
             Progress::Loading => format!("{VERSION} loading {}", self.session.encode()),
+            Progress::Joining => format!("{VERSION} joining {}", self.session.encode()),
             Progress::At(place) => place.encode("at", &self.session),
             Progress::Failed(place, what) => format!("{} {what}", place.encode("failed", &self.session)),
         }
@@ -108,6 +112,7 @@ impl Mark {
         }
         let progress = match words.next()? {
             "loading" => Progress::Loading,
+            "joining" => Progress::Joining,
             "at" => Progress::At(Checkpoint::decode(&mut words)?),
             "failed" => Progress::Failed(Checkpoint::decode(&mut words)?, String::new()),
             _ => return None,

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::clients::{OwnClient, OwnClients};
 use crate::dial::dial;
-use crate::failure::classify_reply;
+use crate::failure::answered;
 use crate::{Endpoint, ErrorKind, Failure};
 
 /// How long an ordinary question may take.
@@ -47,7 +47,7 @@ impl Control {
         let stream = tokio::io::join(reader, writer);
         let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
             .await
-            .map_err(|e| failure(&name, "connecting", &e))?;
+            .map_err(|e| failure(&name, &["connecting"], &e))?;
         let driver = tokio::spawn(driver);
         let mut control = Self { connection, driver, name, known: None };
         if let Some(auth) = auth_args(endpoint) {
@@ -77,7 +77,7 @@ impl Control {
         for arg in rest {
             cmd.arg(arg);
         }
-        cmd.query_async(&mut self.connection).await.map_err(|e| failure(name, command, &e))
+        cmd.query_async(&mut self.connection).await.map_err(|e| failure(name, args, &e))
     }
 
     /// Runs commands as one transaction; false when a key that is watched has changed.
@@ -94,7 +94,8 @@ impl Control {
             }
         }
         let name = &self.name;
-        let done: Option<()> = pipe.query_async(&mut self.connection).await.map_err(|e| failure(name, "EXEC", &e))?;
+        let done: Option<()> =
+            pipe.query_async(&mut self.connection).await.map_err(|e| failure(name, &["EXEC"], &e))?;
         Ok(done.is_some())
     }
 
@@ -109,7 +110,7 @@ impl Control {
             pipe.cmd(command).arg(key);
         }
         let name = &self.name;
-        pipe.query_async(&mut self.connection).await.map_err(|e| failure(name, command, &e))
+        pipe.query_async(&mut self.connection).await.map_err(|e| failure(name, &[command], &e))
     }
 
     /// Sets expiries: keys and Unix times in ms.
@@ -122,7 +123,7 @@ impl Control {
             pipe.cmd("PEXPIREAT").arg(*key).arg(*at).ignore();
         }
         let name = &self.name;
-        pipe.query_async(&mut self.connection).await.map_err(|e| failure(name, "PEXPIREAT", &e))
+        pipe.query_async(&mut self.connection).await.map_err(|e| failure(name, &["PEXPIREAT"], &e))
     }
 
     /// INFO, all default sections or one.
@@ -156,7 +157,8 @@ pub(crate) fn auth_args(endpoint: &Endpoint) -> Option<Vec<&str>> {
     })
 }
 
-fn failure(name: &str, command: &str, error: &RedisError) -> Failure {
+fn failure(name: &str, args: &[&str], error: &RedisError) -> Failure {
+    let command = args.first().copied().unwrap_or_default();
     match error.kind() {
         redis::ErrorKind::Parse => {
             Failure::new(ErrorKind::NotRedis, name, format!("{name} answered something that is not Redis' protocol."))
@@ -168,7 +170,7 @@ fn failure(name: &str, command: &str, error: &RedisError) -> Failure {
         _ => match error.code() {
             Some(code) => {
                 let line = format!("{code} {}", error.detail().unwrap_or_default());
-                Failure::new(classify_reply(&line), name, format!("{name} answered {command} with: {line}"))
+                answered(name, args, &line)
             }
             None => Failure::new(
                 ErrorKind::Protocol,

@@ -124,7 +124,7 @@ pub(crate) async fn feeders(endpoint: &Endpoint) -> Result<Vec<String>, Failure>
             let value: Option<String> = control.query(&["GET", &client.name]).await?;
             histories.extend(value.as_deref().and_then(Mark::decode).and_then(|mark| match mark.progress {
                 Progress::At(place) | Progress::Failed(place, _) => Some(place.replid),
-                Progress::Loading => None,
+                Progress::Loading | Progress::Joining => None,
             }));
         }
     }
@@ -227,8 +227,11 @@ pub(crate) async fn flush(
     for _ in 0..ATTEMPTS {
         let watch: Vec<&str> = std::iter::once("WATCH").chain(keys.iter().map(String::as_str)).collect();
         control.query::<String>(&watch).await?;
+        let run = control.info(Some("server")).await?.get("run_id").unwrap_or_default().to_owned();
         for mark in own_marks(&mut control, spec).await?.values() {
-            if !may_end(owner, predecessors, mark) {
+            // Nobody is connected any more who was before the server restarted.
+            let gone = mark.session.client.as_ref().is_some_and(|(there, _)| !run.starts_with(there));
+            if !gone && !may_end(owner, predecessors, mark) {
                 return Err(taken_over(control.name(), &mark.session.owner));
             }
             end_session(&mut control, mark).await?;

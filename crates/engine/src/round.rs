@@ -1,7 +1,8 @@
 //! One round of a replica: all links together, until none is left or one end concerns them all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
@@ -9,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::{EngineEvent, Severity};
 use crate::handle::Order;
-use crate::link::{self, Gate, LinkContext, LinkEnd, Start};
+use crate::link::{self, Gate, LinkContext, LinkEnd, Start, back_off};
+use crate::meters::{Meters, Side};
 use crate::supervisor::Supervisor;
-use crate::{ErrorKind, Failure, SourceSpec};
+use crate::{ErrorKind, Failure, Retry};
 
 /// Why a round of all links ended.
 pub(crate) enum RoundEnd {
@@ -21,6 +23,8 @@ pub(crate) enum RoundEnd {
     Resync(String),
     /// The load failed; the round is to be repeated or given up, by the failure's action.
     Failed(Failure),
+    /// The destination holds something else than was planned with: another look is due.
+    Replan,
 }
 
 /// Where one source begins in a round.
@@ -46,24 +50,20 @@ impl Starts {
         Self(vec![Begin::Load; sources])
     }
 
-    /// All behind their checkpoints.
-    pub(crate) fn behind(sources: &[SourceSpec]) -> Self {
-        Self(
-            sources
-                .iter()
-                .map(|source| if source.stopped { Begin::Stay { loaded: true } } else { Begin::Resume })
-                .collect(),
-        )
+    /// All behind their checkpoints, but those that are `stopped`.
+    pub(crate) fn behind(stopped: &[bool]) -> Self {
+        let begin = |stopped: &bool| if *stopped { Begin::Stay { loaded: true } } else { Begin::Resume };
+        Self(stopped.iter().map(begin).collect())
     }
 
-    /// Those that are `held` behind their checkpoints, the others beside them.
-    pub(crate) fn joining(sources: &[SourceSpec], held: &[bool]) -> Self {
-        let begin = |(source, held): (&SourceSpec, &bool)| match (source.stopped, held) {
+    /// Those that are `held` behind their checkpoints, the others beside them, but those that are `stopped`.
+    pub(crate) fn joining(stopped: &[bool], held: &[bool]) -> Self {
+        let begin = |(stopped, held): (&bool, &bool)| match (stopped, held) {
             (true, loaded) => Begin::Stay { loaded: *loaded },
             (false, true) => Begin::Resume,
             (false, false) => Begin::Join,
         };
-        Self(sources.iter().zip(held).map(begin).collect())
+        Self(stopped.iter().zip(held).map(begin).collect())
     }
 
     /// Whether the destination is emptied.
@@ -78,6 +78,12 @@ struct Running<'a> {
     links: JoinSet<(usize, LinkEnd)>,
     begins: Vec<Begin>,
     stops: HashMap<usize, CancellationToken>,
+    /// Links that are to begin again once they have ended.
+    again: HashSet<usize>,
+    /// Links that wait at the gate or are on their way to it.
+    awaited: HashSet<usize>,
+    /// Times in a row that a source could not be loaded beside the others.
+    attempts: HashMap<usize, u32>,
     stop: CancellationToken,
     destination_back: Arc<Notify>,
 }
@@ -111,21 +117,57 @@ impl Running<'_> {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Stop(index) => {
+                self.supervisor.want(index, false);
+                self.again.remove(&index);
                 if let Some(stop) = self.stops.get(&index) {
                     stop.cancel();
                 }
             }
-            Order::Start(index) if !self.stops.contains_key(&index) => {
-                let start = if self.is_new(index) { Start::Join } else { Start::Resume };
-                self.start(index, start);
+            Order::Start(index) => {
+                self.supervisor.want(index, true);
+                match self.stops.get(&index) {
+                    // It still applies what it has received.
+                    Some(stop) if stop.is_cancelled() => drop(self.again.insert(index)),
+                    Some(_) => {}
+                    None => self.begin(index),
+                }
             }
-            Order::Start(_) => {}
         }
+    }
+
+    fn begin(&mut self, index: usize) {
+        let start = if self.is_new(index) { Start::Join } else { Start::Resume };
+        self.start(index, start);
+    }
+
+    /// Loads a source once more beside the others, after a while.
+    fn join_again(&mut self, index: usize, meters: &Meters, failure: &Failure) {
+        let attempt = self.attempts.entry(index).and_modify(|n| *n += 1).or_insert(1);
+        let wait = back_off(*attempt);
+        if *attempt == 1 {
+            let message = format!(
+                "{} It is loaded once more beside the others; what it has deleted meanwhile may stay at the destination.",
+                failure.message
+            );
+            let source = self.supervisor.spec.sources.get(index).map(|source| source.id.clone());
+            let (at, hint) = (failure.since, Some(failure.hint.clone()));
+            self.supervisor.events.send(EngineEvent { at, source, severity: Severity::Warning, message, hint });
+        }
+        let retry = Retry { attempt: *attempt, at: SystemTime::now() + wait };
+        meters.update(|state| state.troubled(Side::Source, failure, retry));
+        let stop = self.stop.child_token();
+        self.stops.insert(index, stop.clone());
+        self.links.spawn(async move {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => (index, LinkEnd::JoinsAgain),
+                () = stop.cancelled() => (index, LinkEnd::Stopped),
+            }
+        });
     }
 
     /// Whether a source was never loaded: there is no checkpoint to go on from, and that is no reason to load the others.
     fn is_new(&self, index: usize) -> bool {
-        let joins = matches!(self.begins.get(index), Some(Begin::Join | Begin::Stay { loaded: false }));
+        let joins = !matches!(self.begins.get(index), Some(Begin::Resume | Begin::Stay { loaded: true }));
         let loaded = self.supervisor.meters.get(index).is_some_and(|meters| meters.state().is_loaded);
         joins && !loaded
     }
@@ -133,9 +175,23 @@ impl Running<'_> {
     /// Records the end of a link; gives what it means for all, if it does.
     fn ended(&mut self, index: usize, end: LinkEnd) -> Option<RoundEnd> {
         self.stops.remove(&index);
+        self.awaited.remove(&index);
         let all = self.supervisor;
         let meters = all.meters.get(index)?;
         match end {
+            LinkEnd::Stopped if self.again.remove(&index) => {
+                self.begin(index);
+                None
+            }
+            LinkEnd::JoinsAgain => {
+                self.start(index, Start::Join);
+                None
+            }
+            LinkEnd::LoadFailed(failure) if self.begins.get(index) != Some(&Begin::Load) => {
+                self.join_again(index, meters, &failure);
+                None
+            }
+            LinkEnd::Replan => Some(RoundEnd::Replan),
             LinkEnd::Stopped => {
                 meters.update(|state| state.stopped = Some(None));
                 None
@@ -169,32 +225,43 @@ impl Supervisor {
             links: JoinSet::new(),
             begins: starts.clone(),
             stops: HashMap::new(),
+            again: HashSet::new(),
+            awaited: HashSet::new(),
+            attempts: HashMap::new(),
             stop: self.stop.child_token(),
             destination_back: destination_back.clone(),
         };
         if !starts.contains(&Begin::Load) {
             self.lock_down().await;
         }
-        let mut waiting = starts.iter().filter(|begin| **begin == Begin::Load).count();
+        let loads = |(index, begin): (usize, &Begin)| (*begin == Begin::Load).then_some(index);
+        running.awaited = starts.iter().enumerate().filter_map(loads).collect();
+        let mut closed = !running.awaited.is_empty();
         for (index, begin) in starts.into_iter().enumerate() {
             match begin {
-                Begin::Load => running.start(index, Start::Load(Gate { ready: ready.clone(), open: opened.clone() })),
+                Begin::Load => {
+                    running.start(index, Start::Load(Gate { index, ready: ready.clone(), open: opened.clone() }))
+                }
                 Begin::Join => running.start(index, Start::Join),
                 Begin::Resume => running.start(index, Start::Resume),
                 Begin::Stay { .. } => {}
             }
         }
         let end = loop {
-            tokio::select! {
-                Some(()) = ready_links.recv(), if waiting > 0 => {
-                    waiting -= 1;
-                    if waiting == 0 {
-                        if let Err(failure) = self.flush().await {
-                            break RoundEnd::Failed(failure);
-                        }
-                        open.send_replace(true);
-                    }
+            if closed && running.awaited.is_empty() {
+                // A source that was stopped on its way to the gate is not waited for.
+                let flushed = tokio::select! {
+                    flushed = self.flush() => flushed,
+                    () = self.stop.cancelled() => break RoundEnd::Over,
+                };
+                if let Err(failure) = flushed {
+                    break RoundEnd::Failed(failure);
                 }
+                closed = false;
+                open.send_replace(true);
+            }
+            tokio::select! {
+                Some(index) = ready_links.recv() => drop(running.awaited.remove(&index)),
                 () = destination_back.notified() => self.lock_down().await,
                 Some(order) = orders.recv() => running.obey(order),
                 ended = running.links.join_next() => match ended {

@@ -1,13 +1,15 @@
 //! Runs a replica: round after round, each of all links together ([`crate::round`]), until the user or an error ends it.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::checkpoint::Progress;
+use crate::checkpoint::{Mark, Progress};
 use crate::clients::OwnClients;
 use crate::destination::{self, Opening};
 use crate::event::Severity;
@@ -25,6 +27,9 @@ use crate::{
     lockdown,
 };
 
+/// Before the destination is looked at once more because it held something else than was planned with.
+const BEFORE_ANOTHER_LOOK: Duration = Duration::from_millis(200);
+
 /// All that lasts from one round to the next.
 pub(crate) struct Supervisor {
     pub spec: Arc<ReplicaSpec>,
@@ -32,6 +37,8 @@ pub(crate) struct Supervisor {
     pub stop: CancellationToken,
     pub meters: Vec<Arc<Meters>>,
     pub paused: Vec<watch::Receiver<bool>>,
+    /// Sources that the user has stopped.
+    unwanted: Vec<AtomicBool>,
     pub orders: mpsc::Receiver<Order>,
     pub owner: Owner,
     /// Owners of the checkpoints that this run found first; unknown until it has looked.
@@ -63,12 +70,14 @@ impl Supervisor {
         others: Others,
     ) -> Self {
         let quota = Arc::new(Quota::new(spec.options.spool.as_ref().map_or(0, |spool| spool.quota)));
+        let unwanted = spec.sources.iter().map(|source| AtomicBool::new(source.stopped)).collect();
         Self {
             spec,
             events,
             stop,
             meters,
             paused,
+            unwanted,
             orders,
             owner: Owner::new(),
             predecessors: None,
@@ -102,12 +111,13 @@ impl Supervisor {
                 // A destination that is gone is no reason to lose what the spools of an earlier run can still be gone on
                 // with: the links wait for it themselves.
                 Err(failure) if attempt == 0 && self.goes_on_without(&failure, mode) => {
-                    self.round(Starts::behind(&self.spec.sources)).await
+                    self.round(Starts::behind(&self.left_out())).await
                 }
                 Err(failure) => RoundEnd::Failed(failure),
             };
             match end {
                 RoundEnd::Over => break,
+                RoundEnd::Replan => tokio::time::sleep(BEFORE_ANOTHER_LOOK).await,
                 RoundEnd::Resync(reason) if self.spec.options.ask_before_resync => {
                     let message = format!("All sources have to be loaded again: {reason}.");
                     self.stopped(&Failure::new(ErrorKind::ResyncNeeded, &self.spec.destination.authority(), message));
@@ -174,9 +184,9 @@ impl Supervisor {
 
     /// Where each source is to begin: all of them behind their checkpoints, or all with a snapshot.
     async fn plan(&mut self, mode: StartMode, resync: bool) -> Result<Starts, Failure> {
-        for (source, meters) in self.spec.sources.iter().zip(&self.meters) {
+        for (stopped, meters) in self.left_out().into_iter().zip(&self.meters) {
             meters.update(|state| {
-                if !source.stopped {
+                if !stopped {
                     state.begins();
                 }
             });
@@ -203,7 +213,10 @@ impl Supervisor {
         let marks = || found.marks.iter().flatten();
         let owners = || marks().map(|mark| mark.session.owner.clone()).collect();
         let predecessors = self.predecessors.get_or_insert_with(owners);
-        match marks().find(|mark| !may_end(&self.owner, predecessors, mark)) {
+        // A server that restarted may have loaded marks that are older than this run.
+        let run = found.survey.server.run_id.as_str();
+        let here = |mark: &&Mark| mark.session.client.as_ref().is_none_or(|(there, _)| run.starts_with(there));
+        match marks().filter(here).find(|mark| !may_end(&self.owner, predecessors, mark)) {
             Some(mark) => Err(taken_over(&self.spec.destination.authority(), &mark.session.owner)),
             None => Ok(()),
         }
@@ -230,16 +243,44 @@ impl Supervisor {
             return Ok(Starts::all(sources));
         }
         if held.iter().all(|held| *held) {
-            return Ok(Starts::behind(&self.spec.sources));
+            return Ok(Starts::behind(&self.left_out()));
         }
         if progress().flatten().any(|progress| *progress == Progress::Loading) {
-            // Our own load that was broken off; what a source that was added would delete is another matter.
-            return Ok(Starts::all(sources));
+            return self.load_again(&held);
         }
+        let joins = progress().zip(&held).all(|(progress, held)| *held || progress == Some(&Progress::Joining));
         match mode {
-            StartMode::Join if held.contains(&true) => Ok(Starts::joining(&self.spec.sources, &held)),
+            // What began to join goes on with that in any mode: it deletes nothing.
+            _ if held.contains(&true) && (joins || mode == StartMode::Join) => {
+                Ok(Starts::joining(&self.left_out(), &held))
+            }
             _ if mode == StartMode::MayFlush || survey.keys + survey.functions == 0 => Ok(Starts::all(sources)),
             _ => Err(not_empty(&self.spec, survey.keys, survey.functions)),
+        }
+    }
+
+    /// A load of this replica's own was broken off. Where some sources were whole already, that deletes their data.
+    fn load_again(&self, held: &[bool]) -> Result<Starts, Failure> {
+        if held.contains(&true) {
+            let message = "A load was broken off before all sources were in; all have to be loaded again.";
+            if self.spec.options.ask_before_resync {
+                let name = self.spec.destination.authority();
+                return Err(Failure::new(ErrorKind::ResyncNeeded, &name, message));
+            }
+            self.events.replica(Severity::Warning, message.to_owned(), None);
+        }
+        Ok(Starts::all(held.len()))
+    }
+
+    /// Which sources the user has stopped, in the order of the definition.
+    fn left_out(&self) -> Vec<bool> {
+        self.unwanted.iter().map(|stopped| stopped.load(Relaxed)).collect()
+    }
+
+    /// Remembers whether the user wants a source to run.
+    pub(crate) fn want(&self, index: usize, runs: bool) {
+        if let Some(stopped) = self.unwanted.get(index) {
+            stopped.store(!runs, Relaxed);
         }
     }
 

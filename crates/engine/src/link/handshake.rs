@@ -10,7 +10,7 @@ use tributary_resp::write;
 
 use crate::checkpoint::{Checkpoint, is_replication_id};
 use crate::control::auth_args;
-use crate::failure::classify_reply;
+use crate::failure::{answered, classify_reply};
 use crate::{Endpoint, ErrorKind, Failure, dial};
 
 /// How long the source may take for an answer of the handshake.
@@ -135,7 +135,11 @@ impl Talk<'_> {
     async fn demand(&mut self, what: &str, args: &[&str]) -> Result<(), Failure> {
         self.send(args).await?;
         let line = self.reader.line(ANSWER_TIMEOUT).await?;
-        if line.starts_with('+') { Ok(()) } else { Err(self.refused(what, &line)) }
+        match line.strip_prefix('-') {
+            Some(error) if what == "AUTH" => Err(answered(&self.name, args, error)),
+            _ if line.starts_with('+') => Ok(()),
+            _ => Err(self.refused(what, &line)),
+        }
     }
 
     /// Sends a command that an old server may not know; a missing permission is still a failure.

@@ -106,14 +106,16 @@ pub(crate) enum Start {
 /// Holds a link back until the destination has been flushed for all links of the replica.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    pub ready: mpsc::Sender<()>,
+    /// Which link it is.
+    pub index: usize,
+    pub ready: mpsc::Sender<usize>,
     pub open: watch::Receiver<bool>,
 }
 
 impl Gate {
     /// Says that the snapshot is at hand, and waits until it may be applied. A gate whose replica is gone never opens.
     async fn pass(mut self) {
-        let told = self.ready.send(()).await.is_ok();
+        let told = self.ready.send(self.index).await.is_ok();
         if !told || self.open.wait_for(|open| *open).await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -135,6 +137,10 @@ pub(crate) enum LinkEnd {
     Stopped,
     /// The destination has to be loaded again; the reason.
     NeedsFull(String),
+    /// What is at the destination was not known when it began: it has to be looked at.
+    Replan,
+    /// The wait before a source is loaded once more beside the others is over.
+    JoinsAgain,
     /// Its snapshot failed before it was in.
     LoadFailed(Failure),
     /// It failed for a reason that needs the user.
@@ -148,6 +154,8 @@ pub(crate) enum SessionEnd {
     Stopped,
     /// Only a new snapshot can go on; the reason.
     NeedsFull(String),
+    /// The destination holds something else than was planned with.
+    Replan,
     /// The source's side cannot go on.
     SourceFailed(Failure),
     /// The source's history took another way behind this place.

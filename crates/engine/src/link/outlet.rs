@@ -39,6 +39,7 @@ pub(super) async fn run(
         skip_failed: ctx.spec.options.skip_failed && !ctx.meters.skip_used.swap(true, Relaxed),
         predecessors: ctx.predecessors.clone(),
         was_open: false,
+        went_on: false,
         rewind: None,
         broke_off: (0, 0),
     };
@@ -72,6 +73,8 @@ struct Outlet<'a> {
     predecessors: Option<Arc<[String]>>,
     /// A session was open before.
     was_open: bool,
+    /// A checkpoint was gone on from before.
+    went_on: bool,
     /// Where to go back to, once the destination can be written to.
     rewind: Option<Checkpoint>,
     /// Where the destination broke off last, and how often in a row.
@@ -96,6 +99,7 @@ impl Outlet<'_> {
                 Err(SessionEnd::NeedsFull(reason) | SessionEnd::SpoolDamaged(reason)) => {
                     return LinkEnd::NeedsFull(reason);
                 }
+                Err(SessionEnd::Replan) => return LinkEnd::Replan,
                 Err(SessionEnd::Rewound(place)) => SessionEnd::Rewound(place),
             },
             None => self.resume().await,
@@ -104,6 +108,7 @@ impl Outlet<'_> {
             let failure = match end {
                 SessionEnd::Stopped => return LinkEnd::Stopped,
                 SessionEnd::NeedsFull(reason) => return LinkEnd::NeedsFull(reason),
+                SessionEnd::Replan => return LinkEnd::Replan,
                 SessionEnd::SourceFailed(failure) => return LinkEnd::Failed(failure),
                 SessionEnd::Failed(failure) => Some(failure),
                 SessionEnd::Rewound(place) => {
@@ -193,8 +198,13 @@ impl Outlet<'_> {
             Ok(announced) = announced => announced,
             end = self.spool.over() => return Err(end.into()),
         };
-        let Opened { mut writer, mark, dialect, kept } = self.open(joins.then_some(Progress::Loading)).await?;
-        if mark != Some(Progress::Loading) {
+        let Opened { mut writer, mark, dialect, kept } = self.open(joins.then_some(Progress::Joining)).await?;
+        let is_ours = match &mark {
+            Some(Progress::Loading) => true,
+            Some(Progress::Joining) => joins,
+            _ => false,
+        };
+        if !is_ours {
             let name = self.ctx.spec.destination.authority();
             return Err(SessionEnd::NeedsFull(format!("{name} lost the marker of the load")));
         }
@@ -272,9 +282,17 @@ impl Outlet<'_> {
 
     /// Where to go on, by what the destination holds.
     fn place(&mut self, mark: Option<Progress>) -> Result<Checkpoint, SessionEnd> {
+        // Nobody has looked yet at what the destination holds, or the source still waits to be loaded beside the others:
+        // neither is a reason to delete anything.
+        let known = self.ctx.predecessors.is_some() || self.went_on;
+        match mark {
+            Some(Progress::Joining) => return Err(SessionEnd::Replan),
+            None | Some(Progress::Loading) if !known => return Err(SessionEnd::Replan),
+            _ => self.went_on = true,
+        }
         let name = self.ctx.spec.destination.authority();
         let place = match mark {
-            None | Some(Progress::Loading) => {
+            None | Some(Progress::Loading | Progress::Joining) => {
                 return Err(SessionEnd::NeedsFull(format!("{name} lost the checkpoint, and with it the data")));
             }
             Some(Progress::Failed(place, what)) if std::mem::take(&mut self.skip_failed) => {

@@ -2,7 +2,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tributary_resp::write;
 
 use crate::control::auth_args;
-use crate::failure::classify_reply;
+use crate::failure::answered;
 use crate::{Endpoint, ErrorKind, Failure, dial};
 
 /// No answer to a question of ours is longer.
@@ -63,14 +63,7 @@ impl Talk {
                 Ok(length) if length <= LONGEST => self.text(length).await.map(|text| Answer::Text(Some(text))),
                 Ok(_) => Err(self.strange(args)),
             },
-            "-" => {
-                let command = args.first().copied().unwrap_or_default();
-                Err(Failure::new(
-                    classify_reply(rest),
-                    &self.name,
-                    format!("{} answered {command} with: {rest}", self.name),
-                ))
-            }
+            "-" => Err(answered(&self.name, args, rest)),
             _ => Err(self.strange(args)),
         }
     }
