@@ -12,7 +12,7 @@ const OWN: &[u8] = b"tributary:";
 /// What Tributary adds to expiries at a destination that could expire keys before their source does: 100 years.
 const GUARD_MS: i64 = 3_155_760_000_000;
 /// No test sets an expiry as far ahead as this: what lies beyond it carries the guard.
-const GUARDED_FROM_MS: i64 = GUARD_MS / 2;
+const GUARDED_FROM_MS: i64 = GUARD_MS / 100 * 99;
 const BATCH: usize = 200;
 /// More differences than this are counted, not listed.
 const LISTED: usize = 20;

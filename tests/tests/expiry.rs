@@ -335,3 +335,17 @@ fn exact_expiries_are_the_sources_from_the_first_moment() {
         pair.is_exact();
     }
 }
+
+/// A time that is farther away than most is no held one.
+#[test]
+fn finish_leaves_far_times_of_the_sources_alone() {
+    const FAR_S: &str = "2147483647";
+    for extra in [&[][..], &["--expiry", "exact"]] {
+        let mut pair = Pair::new(Version::Redis70, extra);
+        pair.source.run::<()>(&["SET", "far", "value", "EX", FAR_S]);
+        pair.in_step();
+        pair.finish();
+        pair.is_exact();
+        assert_eq!(pair.destination.run::<String>(&["GET", "far"]), "value");
+    }
+}

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tributary_tests::cli::Sync;
 use tributary_tests::exact::{self, Load};
-use tributary_tests::proxy::Proxy;
+use tributary_tests::proxy::{Direction, Proxy};
 use tributary_tests::server::{Server, Version};
 use tributary_tests::{eventually, load};
 
@@ -254,5 +254,89 @@ fn wait_on_the_source_tells_whether_the_destination_has_it() {
     assert!(times[2] < Duration::from_millis(50), "{times:?}");
     assert_eq!(sync.until_synced()["error"], Value::Null);
     assert_eq!(source.count("sync_full") + source.count("sync_partial_ok"), 1, "the link was never dropped");
+    assert_eq!(sync.interrupt().code, Some(0));
+}
+
+/// Two sources of which one is in step with the destination, and the URLs of both; the other is large and behind a proxy.
+struct Joining {
+    first: Server,
+    second: Server,
+    proxy: Proxy,
+    destination: Server,
+}
+
+impl Joining {
+    fn new(destination: &[&str]) -> Self {
+        let first = Server::start(Version::Redis70);
+        let second = Server::with(Version::Redis70, &["enable-debug-command yes"]);
+        let destination = Server::with(Version::Redis70, destination);
+        first.run::<()>(&["SET", "of the first", "1"]);
+        second.run::<()>(&["DEBUG", "POPULATE", "200000", "second", "60"]);
+        let proxy = Proxy::before(second.port());
+        Self { first, second, proxy, destination }
+    }
+
+    fn urls(&self) -> [String; 2] {
+        [self.first.url(), self.proxy.url()]
+    }
+
+    /// Nothing that nobody confirmed was deleted, and both sources' keys are there.
+    fn is_whole(&self, sync: &mut Sync) {
+        sync.until_all_synced();
+        assert_eq!(self.destination.run::<Option<String>>(&["GET", "a stranger's"]).as_deref(), Some("1"));
+        assert_eq!(self.destination.run::<String>(&["GET", "of the first"]), "1");
+        let expected = self.second.run::<u64>(&["DBSIZE"]);
+        eventually("all keys of the second", || {
+            // The first's, the stranger's and two checkpoints come on top.
+            (self.destination.run::<u64>(&["DBSIZE"]) == expected + 4).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_source_whose_load_beside_the_others_breaks_is_loaded_again_alone() {
+    let joining = Joining::new(&[]);
+    let mut sync = Sync::from_all(&joining.urls()[..1], &joining.destination.url(), &[], &[]);
+    sync.until_all_synced();
+    assert_eq!(sync.interrupt().code, Some(0));
+    joining.destination.run::<()>(&["SET", "a stranger's", "1"]);
+    joining.proxy.throttle(Direction::ToClient, 4 << 20);
+    let options = ["--add-sources", "--ask-before-resync"];
+    let begun = |what: &str| {
+        eventually(what, || (joining.destination.run::<u64>(&["DBSIZE"]) > 2_000).then_some(()));
+    };
+
+    // By a cut connection, and by a kill of the process, which then goes on without being told to add anything.
+    let sync = Sync::from_all(&joining.urls(), &joining.destination.url(), &options, &[]);
+    begun("the load has begun");
+    joining.proxy.drop_connections();
+    eventually("the source was asked again", || (joining.second.count("sync_full") > 1).then_some(()));
+    assert_eq!(sync.kill().code, None);
+    joining.proxy.mend();
+    let mut sync = Sync::from_all(&joining.urls(), &joining.destination.url(), &[], &[]);
+    joining.is_whole(&mut sync);
+    assert_eq!(joining.first.count("sync_full"), 1);
+    assert_eq!(sync.interrupt().code, Some(0));
+}
+
+#[test]
+fn a_source_that_is_added_while_the_destination_is_down_is_loaded_beside_the_others() {
+    let mut joining = Joining::new(&["appendonly yes", "appendfsync always"]);
+    let mut sync = Sync::from_all(&joining.urls()[..1], &joining.destination.url(), &[], &[]);
+    sync.until_all_synced();
+    joining.destination.run::<()>(&["SET", "a stranger's", "1"]);
+    sync.signal("USR1");
+    sync.until("paused", |report| report["phase"] == "paused");
+    load::big_list(&joining.first, "more than memory takes", 48);
+    sync.until_report("files of the spool", |report| report["sources"][0]["spool_disk_bytes"].as_u64() > Some(0));
+    // What is in the files is applied later, and must not stand in the way of the count.
+    joining.first.run::<()>(&["DEL", "more than memory takes"]);
+    assert_eq!(sync.kill().code, None);
+    joining.destination.kill();
+    let mut sync = Sync::from_all(&joining.urls(), &joining.destination.url(), &["--add-sources"], &[]);
+    sync.until_report("the destination is missed", |report| report["sources"][0]["phase"] == "retrying");
+    joining.destination.start_again();
+    joining.is_whole(&mut sync);
+    assert_eq!(joining.first.count("sync_full"), 1);
     assert_eq!(sync.interrupt().code, Some(0));
 }

@@ -183,3 +183,19 @@ fn passwords_are_in_no_argument_and_in_no_output() {
         assert!(!String::from_utf8_lossy(&bytes).contains("-secret"));
     }
 }
+
+/// Servers that do not know AUTH quote it, with the password.
+#[test]
+fn a_password_that_a_server_quotes_is_not_repeated() {
+    let known = Server::start(Version::Redis70);
+    let unknown = Server::with(Version::Redis70, &["rename-command AUTH \"\""]);
+    let secret = "quoted-4711";
+    for (source, destination) in [(&unknown, &known), (&known, &unknown)] {
+        let words = [("TRIBUTARY_SOURCE_PASSWORD", secret), ("TRIBUTARY_DESTINATION_PASSWORD", secret)];
+        let of_source = source.port() == unknown.port();
+        let words = if of_source { &words[..1] } else { &words[1..] };
+        let ended = Sync::start(&source.url(), &destination.url(), &[], words).ended();
+        ended.stopped_with("wrong_password");
+        assert!(!ended.output().contains(secret), "{}", ended.output());
+    }
+}

@@ -10,7 +10,8 @@
 //!   failed (EXEC does not roll back); only an explicit skip or a restart goes on.
 //!
 //! `2` is the version of the format. `checked` is the offset up to which the destination's replies had been read when
-//! this was written. Owner and client name the session that writes; see `writer/fence.rs`.
+//! this was written. Owner and client name the session that writes; see `writer/fence.rs`. The client ends with `/held`
+//! where expiries were carried later than they are, by this session or an earlier one; see `expiry.rs`.
 
 use crate::ReplicaSpec;
 
@@ -18,7 +19,11 @@ use crate::ReplicaSpec;
 const PREFIX: &str = "tributary:checkpoint:";
 /// What the key starts with that records the destination's import mode while a replica changes it.
 const IMPORT_MODE: &str = "tributary:import-mode:";
+/// What the key starts with that says, while a replication is finished, that its expiries are to be set.
+const HELD_BACK: &str = "tributary:held-back:";
 const VERSION: &str = "2";
+/// What a client ends with where expiries are held back.
+const HELD: &str = "/held";
 
 /// A place in a source's stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +45,8 @@ pub(crate) struct Session {
     pub owner: String,
     /// Its connection: start of the server's run ID, and the client ID there; none before it has one.
     pub client: Option<(String, u64)>,
+    /// Whether there may be held expiries at the destination.
+    pub held_back: bool,
 }
 
 /// How far a source is applied.
@@ -64,18 +71,20 @@ pub(crate) struct Mark {
 
 impl Session {
     fn encode(&self) -> String {
+        let held = if self.held_back { HELD } else { "" };
         match &self.client {
-            Some((run, id)) => format!("{} {run}/{id}", self.owner),
-            None => format!("{} -", self.owner),
+            Some((run, id)) => format!("{} {run}/{id}{held}", self.owner),
+            None => format!("{} -{held}", self.owner),
         }
     }
 
     fn decode(owner: &str, client: &str) -> Option<Self> {
+        let (client, held_back) = client.strip_suffix(HELD).map_or((client, false), |client| (client, true));
         let client = match client {
             "-" => None,
             client => client.split_once('/').and_then(|(run, id)| Some((run.to_owned(), id.parse().ok()?))),
         };
-        (!owner.is_empty()).then(|| Self { owner: owner.to_owned(), client })
+        (!owner.is_empty()).then(|| Self { owner: owner.to_owned(), client, held_back })
     }
 }
 
@@ -134,12 +143,17 @@ pub(crate) fn is_replication_id(text: &str) -> bool {
 
 /// Whether a key is Tributary's own, of whichever replica: such keys of a source are not copied.
 pub(crate) fn is_ours(key: &[u8]) -> bool {
-    key.starts_with(PREFIX.as_bytes()) || key.starts_with(IMPORT_MODE.as_bytes())
+    [PREFIX, IMPORT_MODE, HELD_BACK].iter().any(|prefix| key.starts_with(prefix.as_bytes()))
 }
 
 /// The key that holds the destination's import mode as it was found; a flush must not lose it.
 pub(crate) fn import_mode_key(replica: &str) -> String {
     format!("{IMPORT_MODE}{replica}")
+}
+
+/// The key that says, while a replication is finished, that its expiries are to be set.
+pub(crate) fn held_back_key(replica: &str) -> String {
+    format!("{HELD_BACK}{replica}")
 }
 
 /// The key of one source's checkpoint.
@@ -166,9 +180,11 @@ mod tests {
         let replid = "0123456789abcdef0123456789abcdef01234567".to_owned();
         let place = Checkpoint { replid, offset: 42, db: 5, checked: 40 };
         let what = "h:1 refused LPUSH “a b”: WRONGTYPE".to_owned();
-        for progress in [Progress::Loading, Progress::At(place.clone()), Progress::Failed(place, what)] {
+        for progress in
+            [Progress::Loading, Progress::Joining, Progress::At(place.clone()), Progress::Failed(place, what)]
+        {
             for client in [None, Some(("abcdef01".to_owned(), 7))] {
-                let session = Session { owner: "host/1/ff".into(), client };
+                let session = Session { owner: "host/1/ff".into(), held_back: client.is_some(), client };
                 let mark = Mark { progress: progress.clone(), session };
                 assert_eq!(Mark::decode(&mark.encode()), Some(mark));
             }

@@ -260,6 +260,19 @@ async fn keepsake(control: &mut Control, replica: &str) -> Result<Keepsake, Fail
     Ok(value.map(|value| (key, value)))
 }
 
+/// Whether expiries may be held back at the destination, by what the checkpoints say or said before an attempt to finish
+/// that was broken off. Keeps it for the next attempt: the checkpoints go first.
+pub(crate) async fn note_held_back(spec: &ReplicaSpec) -> Result<bool, Failure> {
+    let mut control = Control::open(&spec.destination).await?;
+    let marks = marks(&mut control, &spec.destination, &spec.id).await?;
+    let record = checkpoint::held_back_key(&spec.id);
+    if marks.values().any(|mark| mark.session.held_back) {
+        control.query::<String>(&["SET", &record, "1"]).await?;
+        return Ok(true);
+    }
+    Ok(control.query::<u64>(&["EXISTS", &record]).await? > 0)
+}
+
 /// Removes a replica's checkpoints, or those of the sources that are named. Sessions that still write are ended first.
 pub(crate) async fn remove_marks(spec: &ReplicaSpec, sources: Option<&[String]>) -> Result<(), Failure> {
     let mut control = Control::open(&spec.destination).await?;

@@ -11,8 +11,8 @@ use crate::{ErrorKind, Failure, ReplicaSpec};
 
 /// How much later an expiry is carried: 100 years of 365.25 days. So much that a held time is told from a real one at sight.
 pub(crate) const HELD_BACK_MS: i64 = 3_155_760_000_000;
-/// An expiry further ahead than this is a held one.
-pub(crate) const FAR_AHEAD_MS: i64 = HELD_BACK_MS / 2;
+/// An expiry further ahead than this is a held one: it stands 100 years behind a time that may have passed some months ago.
+pub(crate) const FAR_AHEAD_MS: i64 = HELD_BACK_MS / 100 * 99;
 
 /// What the user wants done with expiries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,7 +5,7 @@ use crate::expiry::{self, FAR_AHEAD_MS, HELD_BACK_MS};
 use crate::lockdown::{self, Released};
 use crate::meters::unix_ms;
 use crate::probe::{Skew, measure_clock};
-use crate::{ErrorKind, Failure, ReplicaSpec, Severity, destination, spool};
+use crate::{ErrorKind, Failure, ReplicaSpec, Severity, checkpoint, destination, spool};
 
 /// Keys that are asked for at once.
 const SCAN_COUNT: &str = "1000";
@@ -37,16 +37,20 @@ pub(crate) fn describe_released(released: &Released) -> (Severity, String) {
 /// # Errors
 /// What keeps the destination from being reached or changed.
 pub async fn finish(spec: &ReplicaSpec, tell: impl Fn(u64)) -> Result<Finished, Failure> {
-    // First: no session of ours writes from here on.
+    let held_back = destination::note_held_back(spec).await?;
+    // Then at once: no session of ours writes from here on.
     destination::remove_marks(spec, None).await?;
     let mut control = Control::open(&spec.destination).await?;
     let mut finished = Finished::default();
-    for db in databases(&mut control, spec).await? {
+    // Elsewhere a far expiry is the source's own.
+    let databases = if held_back { databases(&mut control, spec).await? } else { Vec::new() };
+    for db in databases {
         control.query::<String>(&["SELECT", &db.to_string()]).await?;
         finished.expiries += exact_expiries(&mut control, &tell).await?;
     }
-    let home = crate::checkpoint::home_db(spec);
+    let home = checkpoint::home_db(spec);
     control.query::<String>(&["SELECT", &home.to_string()]).await?;
+    control.query::<u64>(&["DEL", &checkpoint::held_back_key(&spec.id)]).await?;
     expiry::release(&mut control, spec).await?;
     let released = lockdown::release(spec).await?;
     finished.users = released.restored;

@@ -20,7 +20,7 @@ impl Owner {
 
     /// A session of this run, with its connection where it has one.
     pub(crate) fn session(&self, client: Option<(String, u64)>) -> Session {
-        Session { owner: self.0.clone(), client }
+        Session { owner: self.0.clone(), client, held_back: false }
     }
 }
 

@@ -172,6 +172,7 @@ impl Outlet<'_> {
                 home: checkpoint::home_db(spec),
                 owner: self.ctx.owner.clone(),
                 predecessors: self.predecessors.clone(),
+                held_back: dialect.expiry == Expiry::HeldBack,
                 begin,
             };
             let import = dialect.expiry == Expiry::ImportMode;

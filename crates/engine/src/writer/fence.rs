@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::talk::{Answer, Talk};
-use crate::checkpoint::{Mark, Progress};
+use crate::checkpoint::{Mark, Progress, Session};
 use crate::owner::{Owner, describe};
 use crate::{ErrorKind, Failure};
 
@@ -25,6 +25,8 @@ pub(crate) struct Seat {
     /// Runs whose sessions may be ended: those that were found at this run's start. Any other has begun later, and has
     /// taken the replica over. `None` is any run.
     pub predecessors: Option<Arc<[String]>>,
+    /// Whether this session carries expiries later than they are.
+    pub held_back: bool,
     /// What to begin with where there is no checkpoint: a source that is added.
     pub begin: Option<Progress>,
 }
@@ -49,11 +51,12 @@ pub(super) async fn take(talk: &mut Talk, seat: &Seat) -> Result<Option<Mark>, F
         if let Some(mark) = &found {
             end_predecessor(talk, seat, mark, &run, id).await?;
         }
+        let held_back = seat.held_back || found.as_ref().is_some_and(|mark| mark.session.held_back);
         let Some(progress) = found.map(|mark| mark.progress).or_else(|| seat.begin.clone()) else {
             talk.ask(&["UNWATCH"]).await?;
             return Ok(None);
         };
-        let mark = Mark { progress, session: seat.owner.session(Some((run.clone(), id))) };
+        let mark = Mark { progress, session: Session { held_back, ..seat.owner.session(Some((run.clone(), id))) } };
         talk.ask(&["MULTI"]).await?;
         talk.ask(&["SET", &seat.key, &mark.encode()]).await?;
         if let Answer::List(Some(_)) = talk.ask(&["EXEC"]).await? {
