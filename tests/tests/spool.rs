@@ -279,3 +279,76 @@ fn a_paused_replica_that_is_stopped_goes_on_from_its_checkpoint() {
     let spooling = spooling.ends_equal(load);
     assert_eq!(spooling.sync.interrupt().code, Some(0));
 }
+
+/// What moves the offset and writes nothing, such as WAIT's question, is no part of what the destination stands at.
+#[test]
+fn an_outage_behind_a_question_costs_no_full_sync() {
+    let mut spooling = Spooling::new("16kb", "1gb");
+    spooling.source.run::<()>(&["SET", "before", "it"]);
+    assert_eq!(spooling.source.run::<u64>(&["WAIT", "1", "30000"]), 1);
+    let Spooling { source, sync, .. } = &mut spooling;
+    sync.until_in_step(source);
+    spooling.proxy.cut();
+    spooling.sync.until_retrying("disconnected");
+    load::big_list(&spooling.source, "more than memory takes", 40);
+    spooling.until_on_disk(1);
+    spooling.proxy.mend();
+    let Spooling { source, destination, mut sync, .. } = spooling;
+    sync.until_in_step(&source);
+    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+    assert_eq!(source.count("sync_full"), 1, "{:#?}", sync.events());
+}
+
+#[test]
+fn a_command_larger_than_memory_passes_without_a_disk() {
+    let mut spooling = Spooling::new("1mb", "0");
+    spooling.sync.signal("USR1");
+    spooling.sync.until("paused", |source| source["phase"] == "paused");
+    // Its reply comes when the source has taken it in; the source's own buffer holds what Tributary does not take.
+    load::big_string(&spooling.source, "large", 60);
+    spooling.sync.until("the link takes what it can", |source| number(source, "spool_bytes") > 20 << 20);
+    let full = |event: &String| event.contains("The spool is full (there is no disk to spill to)");
+    eventually("a warning", || spooling.sync.events().iter().any(full).then_some(()));
+    spooling.sync.signal("USR2");
+    let Spooling { source, destination, mut sync, .. } = spooling;
+    sync.until_in_step(&source);
+    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+}
+
+/// A destination that saves rarely: what it has executed and not saved is kept while there is room, and no longer.
+#[test]
+fn what_is_not_durable_does_not_stop_the_stream() {
+    let mut spooling = Spooling::new("1mb", "64mb");
+    eventually("a save that covers something", || {
+        // It may still be saving.
+        let _ = spooling.destination.try_run::<()>(&["BGSAVE"]);
+        let report = spooling.sync.until_report("a report", |_| true);
+        (!report["sources"][0]["durable"].is_null()).then_some(())
+    });
+    spooling.sync.signal("USR1");
+    spooling.sync.until("paused", |source| source["phase"] == "paused");
+    load::big_list(&spooling.source, "list", 42);
+    spooling.until_on_disk(1);
+    spooling.sync.signal("USR2");
+    load::big_list(&spooling.source, "another", 90);
+    let Spooling { source, destination, mut sync, .. } = spooling;
+    sync.until_in_step(&source);
+    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+    assert_eq!(source.count("sync_full"), 1, "{:#?}", sync.events());
+}
+
+/// A source that is ready long before another one gives up a replica that takes nothing meanwhile.
+#[test]
+fn a_source_that_is_ready_first_is_listened_to_until_the_others_are() {
+    let first = Server::with(Version::Redis70, &["repl-timeout 4", "enable-debug-command yes"]);
+    let second = Server::with(Version::Redis70, &["repl-diskless-sync-delay 9"]);
+    let (destination, folder) = (Server::start(Version::Redis70), tempfile::tempdir().unwrap());
+    first.run::<()>(&["DEBUG", "POPULATE", "800000", "first", "100"]);
+    second.run::<()>(&["SET", "of the second", "2"]);
+    let extra = ["--spool-dir", folder.path().to_str().unwrap()];
+    let mut sync = Sync::from_all(&[first.url(), second.url()], &destination.url(), &extra, &[]);
+    sync.until_all_synced();
+    assert_eq!((first.count("sync_full"), second.count("sync_full")), (1, 1), "{:#?}", sync.events());
+    assert_eq!(destination.run::<u64>(&["DBSIZE"]), 800_000 + 1 + 2);
+    assert_eq!(sync.interrupt().code, Some(0));
+}

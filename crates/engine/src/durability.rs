@@ -58,7 +58,7 @@ async fn follow(
             fsync = control.config("appendfsync").await;
         }
         // Before the question: what is applied while it is answered is not covered by the answer.
-        let applied: Vec<u64> = meters.iter().map(|meters| meters.applied.load(Relaxed)).collect();
+        let applied: Vec<u64> = meters.iter().map(|meters| meters.checkpointed.load(Relaxed)).collect();
         let now = unix_ms(SystemTime::now()).saturating_add_signed(skew.ms());
         history.add(now, applied);
         let info = control.info(Some("persistence")).await?;

@@ -17,6 +17,9 @@ pub(crate) struct Meters {
     pub wire_bytes: AtomicU64,
     /// Replication offset up to which the stream was received.
     received: AtomicU64,
+    /// Offset of the last checkpoint that the destination has answered: from there it goes on after an outage. `applied` may
+    /// be past it by what changes no data, such as PINGs.
+    pub checkpointed: AtomicU64,
     /// Replication offset that survives a restart of the destination; `u64::MAX` is unknown.
     durable: AtomicU64,
     /// Bytes in the spool that the decoder has not taken.
@@ -168,6 +171,7 @@ impl Default for Meters {
         Self {
             wire_bytes: AtomicU64::new(0),
             received: AtomicU64::new(0),
+            checkpointed: AtomicU64::new(0),
             durable: AtomicU64::new(u64::MAX),
             spool_bytes: AtomicU64::new(0),
             spool_disk_bytes: AtomicU64::new(0),
@@ -223,6 +227,7 @@ impl Meters {
     /// The stream goes on behind `offset`.
     pub(crate) fn streaming(&self, offset: u64) {
         self.applied.store(offset, Relaxed);
+        self.checkpointed.store(offset, Relaxed);
         self.received.fetch_max(offset, Relaxed);
         self.durable.store(u64::MAX, Relaxed);
         // What an earlier run took last is not known.
@@ -286,7 +291,7 @@ impl Meters {
 
     /// The offset behind which the destination may still ask for the stream again.
     pub(crate) fn needed_from(&self) -> u64 {
-        self.durable.load(Relaxed).min(self.applied.load(Relaxed))
+        self.durable.load(Relaxed).min(self.checkpointed.load(Relaxed))
     }
 
     /// Replication offset up to which the stream was received.

@@ -119,22 +119,30 @@ impl Intake {
                 Err(failure) => self.wait(&failure).await?,
             }
         };
-        if let Some(gate) = load.gate {
-            gate.pass().await;
-        }
-        self.retries.works(&self.ctx);
-        if load.announce.send(announced).is_err() {
-            return Err(End::Stopping);
-        }
-        let moved = async {
-            self.spool.stream_begun().await;
-            sentinel::moved(&self.ctx.source.endpoint).await
-        };
-        let ended = tokio::select! {
-            ended = pump::pump(reader, &self.spool, &self.ctx) => Some(ended),
-            moved = moved => Some((moved, false)),
-            // The stream behind the snapshot is of no use to a destination that lost what it had of it.
-            () = self.spool.outdated() => None,
+        let ended = {
+            // A source drops a replica that takes nothing for a while, so it is listened to at the gate as well. One that
+            // breaks off there has cost nobody anything yet.
+            let mut pumping = std::pin::pin!(pump::pump(reader, &self.spool, &self.ctx));
+            if let Some(gate) = load.gate {
+                tokio::select! {
+                    () = gate.pass() => {}
+                    (failure, _) = &mut pumping => return Err(End::Broken(failure)),
+                }
+            }
+            self.retries.works(&self.ctx);
+            if load.announce.send(announced).is_err() {
+                return Err(End::Stopping);
+            }
+            let moved = async {
+                self.spool.stream_begun().await;
+                sentinel::moved(&self.ctx.source.endpoint).await
+            };
+            tokio::select! {
+                ended = &mut pumping => Some(ended),
+                moved = moved => Some((moved, false)),
+                // The stream behind the snapshot is of no use to a destination that lost what it had of it.
+                () = self.spool.outdated() => None,
+            }
         };
         drop(acks);
         let Some((failure, was_full)) = ended else {
@@ -293,7 +301,7 @@ impl Intake {
             return failure;
         }
         let name = self.ctx.source.endpoint.authority();
-        let why = self.spool.disk_trouble().unwrap_or_else(|| "there is no disk to spill to".to_owned());
+        let why = self.spool.why_full().unwrap_or_else(|| "the destination does not keep up".to_owned());
         let message = format!(
             "{name} cut the link off {CUTS} times in a row while the spool was full ({why}): its \
              client-output-buffer-limit replica overflows."

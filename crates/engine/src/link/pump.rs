@@ -66,7 +66,7 @@ fn tell_of_disk(ctx: &LinkContext, told: &mut bool) {
     }
     *told = bytes > 0;
     ctx.event_info(if *told {
-        "The destination does not keep up: what the source sends goes to disk meanwhile."
+        "What the source sends is not applied as fast as it comes: it goes to disk meanwhile."
     } else {
         "All that went to disk is applied; its files are removed."
     });
@@ -74,7 +74,7 @@ fn tell_of_disk(ctx: &LinkContext, told: &mut bool) {
 
 /// Tells once that reading from the source has to wait.
 fn tell_of_full(spool: &SpoolIn, ctx: &LinkContext, told: &mut bool) {
-    let Some(why) = spool.disk_trouble().filter(|_| !*told) else { return };
+    let Some(why) = spool.why_full().filter(|_| !*told) else { return };
     *told = true;
     let name = ctx.source.endpoint.authority();
     ctx.event_warning(&format!(

@@ -14,6 +14,7 @@ mod reader;
 mod segment;
 mod state;
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -179,9 +180,9 @@ impl SpoolIn {
         }
     }
 
-    /// Why the last attempt to write to disk failed.
-    pub(crate) fn disk_trouble(&self) -> Option<String> {
-        self.shared.lock().disk_trouble.clone()
+    /// Why there is no room, where that is worth a word.
+    pub(crate) fn why_full(&self) -> Option<String> {
+        self.shared.lock().why_full()
     }
 
     /// Adds what was read.
@@ -211,7 +212,10 @@ impl SpoolIn {
             if state.epoch != self.epoch {
                 return;
             }
-            state.keep_from(self.shared.meters.needed_from())
+            // What is applied and not durable is kept only as long as there is room.
+            let meters = &self.shared.meters;
+            let full = state.disk_trouble.is_some();
+            state.keep_from(if full { meters.checkpointed.load(Relaxed) } else { meters.needed_from() })
         };
         if let Some(disk) = &self.shared.disk {
             disk.drop_before(keep).await;

@@ -7,8 +7,9 @@ use super::{End, MEMORY, Piece};
 use crate::Failure;
 use crate::checkpoint::Checkpoint;
 
-/// A snapshot that loads slowly is left to the source's own patience for so long before it goes to disk: most are in by
-/// then, and writing them twice would only slow them down. Sources give a replica up after 60 s of a full buffer.
+/// A snapshot that is being loaded is left to the source's own patience for so long before it goes to disk: most are in by
+/// then, and writing them twice would only slow them down. One that nobody takes yet, because other sources are not ready,
+/// has no such time: sources give up a replica that takes nothing (repl-timeout, 60 s if nothing is said).
 const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where bytes belong.
@@ -37,7 +38,8 @@ pub(super) struct State {
     pub raw: bool,
     /// What to add to a position to get a replication offset.
     origin: i64,
-    began: Instant,
+    /// Since when the reader takes.
+    taking: Option<Instant>,
     /// Name of the history that `end` counts in.
     pub replid: Arc<str>,
     /// All names that it is known to have had.
@@ -70,7 +72,7 @@ impl State {
             end: 0,
             raw: true,
             origin: 0,
-            began: Instant::now(),
+            taking: None,
             replid: "".into(),
             names: Vec::new(),
             disk: None,
@@ -126,18 +128,28 @@ impl State {
         self.pieces.push_back((start, piece));
         // What was taken and is not applied yet is kept for a destination that reconnects, as far as there is room.
         while self.disk.is_none() && self.bytes > MEMORY && self.pop_before(self.read) {}
-        let patient = self.raw && self.began.elapsed() < SNAPSHOT_PATIENCE;
-        self.spilling |= self.bytes > MEMORY && !patient;
+        self.spilling |= self.bytes > MEMORY && !self.is_patient();
+    }
+
+    fn is_patient(&self) -> bool {
+        self.raw && self.taking.is_some_and(|since| since.elapsed() < SNAPSHOT_PATIENCE)
     }
 
     /// Whether what is in memory should go to disk now.
     pub(super) fn wants_disk(&self) -> bool {
-        let patient = self.raw && self.began.elapsed() < SNAPSHOT_PATIENCE;
-        self.has_disk && !self.pieces.is_empty() && (self.spilling || self.bytes > MEMORY) && !patient
+        self.has_disk && !self.pieces.is_empty() && (self.spilling || self.bytes > MEMORY) && !self.is_patient()
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.bytes <= MEMORY
+        // Without a disk nothing is kept for long that was taken, and a command larger than memory has to pass.
+        let counted = if self.has_disk { self.bytes as u64 } else { self.waiting() };
+        counted <= MEMORY as u64
+    }
+
+    /// Why there is no room; `None` where that is not out of the ordinary: a snapshot is loaded as it comes.
+    pub(super) fn why_full(&self) -> Option<String> {
+        let no_disk = !self.has_disk && !self.raw;
+        self.disk_trouble.clone().or_else(|| no_disk.then(|| "there is no disk to spill to".to_owned()))
     }
 
     /// What is in memory, and where it belongs.
@@ -203,6 +215,7 @@ impl State {
 
     /// The bytes in memory at the reader's position.
     pub(super) fn take(&mut self) -> Option<Piece> {
+        self.taking.get_or_insert_with(Instant::now);
         let at = self.pieces.partition_point(|(start, piece)| start + piece.bytes.len() as u64 <= self.read);
         let (start, piece) = self.pieces.get(at)?;
         let skip = usize::try_from(self.read.checked_sub(*start)?).ok()?;

@@ -129,7 +129,7 @@ async fn a_quota_that_is_used_up_makes_the_pump_wait_and_nothing_is_lost() {
     rig.input.next_beginning().await;
     push(&rig, 0, MEMORY + (8 << 20)).await;
     assert!(rig.input.is_full());
-    assert!(rig.input.disk_trouble().unwrap().contains("quota"));
+    assert!(rig.input.why_full().unwrap().contains("quota"));
     expect(&mut rig.output, 0, MEMORY + (8 << 20)).await;
     rig.meters.streaming((MEMORY + (8 << 20)) as u64);
     rig.input.room().await;

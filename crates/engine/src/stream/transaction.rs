@@ -162,7 +162,7 @@ impl Transaction {
             replies: std::mem::take(&mut self.replies),
             earlier: std::mem::take(&mut self.earlier),
             offset: place.offset,
-            commits: true,
+            checkpoint: Some(place.offset),
             commands: std::mem::take(&mut self.commands),
             keys: 0,
             arrived: self.arrived.take(),

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -24,8 +25,9 @@ pub(crate) struct Batch {
     pub earlier: u64,
     /// Replication offset that is applied once all replies are in; 0 is none.
     pub offset: u64,
-    /// Whether it writes a checkpoint: the end of a transaction.
-    pub commits: bool,
+    /// The offset of the checkpoint that it writes, where it does: the end of a transaction. PINGs and the like that follow
+    /// move `offset` past it.
+    pub checkpoint: Option<u64>,
     /// Commands of the stream in it.
     pub commands: u64,
     /// Keys of a snapshot in it.
@@ -91,7 +93,7 @@ impl Flight {
         let bytes = batch.bytes.clone();
         let mut state = self.lock();
         state.bytes += bytes.len();
-        state.commits += usize::from(batch.commits);
+        state.commits += usize::from(batch.checkpoint.is_some());
         state.batches.push_back(batch);
         bytes
     }
@@ -158,9 +160,12 @@ impl Flight {
         let mut state = self.lock();
         let Some(batch) = state.batches.pop_front() else { return };
         state.bytes = state.bytes.saturating_sub(batch.bytes.len());
-        state.commits = state.commits.saturating_sub(usize::from(batch.commits));
+        state.commits = state.commits.saturating_sub(usize::from(batch.checkpoint.is_some()));
         state.recycle(batch.bytes);
         drop(state);
+        if let Some(offset) = batch.checkpoint {
+            self.meters.checkpointed.store(offset, Relaxed);
+        }
         self.meters.executed(batch.offset, batch.commands, batch.keys, batch.arrived);
         self.changed.notify_waiters();
         self.changed.notify_one();
