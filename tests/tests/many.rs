@@ -216,6 +216,55 @@ fn flushall_of_one_of_two_sources_is_announced_and_leaves_the_others_data() {
     assert_eq!(sync.interrupt().code, Some(0));
 }
 
+/// The names of a server's function libraries.
+fn libraries(server: &Server) -> BTreeSet<String> {
+    let list: Vec<std::collections::HashMap<String, redis::Value>> = server.run(&["FUNCTION", "LIST"]);
+    list.iter().map(|library| redis::from_redis_value_ref(&library["library_name"]).unwrap()).collect()
+}
+
+fn add_library(server: &Server, name: &str) {
+    let code = format!("#!lua name={name}\nredis.register_function('{name}', function() return 1 end)");
+    server.run::<()>(&["FUNCTION", "LOAD", "REPLACE", &code]);
+}
+
+#[test]
+fn libraries_of_one_of_two_sources_go_without_those_of_the_other() {
+    let servers: Vec<Server> = (0..3).map(|_| Server::start(Version::Redis70)).collect();
+    let [first, second, destination] = servers.as_slice() else { panic!("three servers") };
+    let load_first = || ["one", "two"].iter().for_each(|name| add_library(first, name));
+    load_first();
+    add_library(second, "other");
+    let mut sync = Sync::from_all(&[first.url(), second.url()], &destination.url(), &[], &[]);
+    sync.until_all_synced();
+    let announced = |sync: &Sync, words: &str| sync.events().iter().filter(|line| line.contains(words)).count();
+    let hold = |names: &[&str]| {
+        let names: BTreeSet<String> = names.iter().map(|&name| name.to_owned()).collect();
+        eventually("the libraries", || (libraries(destination) == names).then_some(()));
+    };
+    hold(&["one", "two", "other"]);
+
+    first.run::<()>(&["FUNCTION", "DELETE", "two"]);
+    hold(&["one", "other"]);
+    eventually("it is told", || (announced(&sync, "deleted the function library “two”") == 1).then_some(()));
+    assert_eq!(announced(&sync, "Full resync"), 0);
+
+    let dump = redis::cmd("FUNCTION").arg("DUMP").query::<Vec<u8>>(&mut first.connect()).unwrap();
+    add_library(first, "two");
+    hold(&["one", "two", "other"]);
+    let mut restore = redis::cmd("FUNCTION");
+    restore.arg("RESTORE").arg(dump).arg("FLUSH").query::<()>(&mut first.connect()).unwrap();
+    eventually("it is announced", || (announced(&sync, "FUNCTION RESTORE … FLUSH") == 1).then_some(()));
+    hold(&["one", "other"]);
+    sync.until_all_synced();
+
+    first.run::<()>(&["FUNCTION", "FLUSH"]);
+    eventually("it is announced", || (announced(&sync, "executed FUNCTION FLUSH") == 1).then_some(()));
+    hold(&["other"]);
+    sync.until_all_synced();
+    assert_eq!(announced(&sync, "Full resync"), 2);
+    assert_eq!(sync.interrupt().code, Some(0));
+}
+
 /// `WAIT 1 timeout` behind a write on the same connection, and when it answered.
 fn wait(connection: &mut redis::Connection, milliseconds: u64) -> (u64, Instant) {
     redis::cmd("INCR").arg("waited for").query::<u64>(connection).unwrap();

@@ -37,6 +37,8 @@ pub(crate) struct Apply<'a> {
     transaction: Transaction,
     /// Within a transaction of the source, or a command that is being forwarded: nothing may be committed.
     within: bool,
+    /// The user was told that a source deletes libraries of all.
+    told_of_library: bool,
     /// Where and when the checkpoint was last written.
     checkpointed: (u64, Instant),
 }
@@ -62,6 +64,7 @@ impl<'a> Apply<'a> {
             scanner: Scanner::default(),
             transaction: Transaction::new(key, checkpoint::home_db(&ctx.spec), session),
             within: false,
+            told_of_library: false,
             checkpointed,
         }
     }
@@ -248,6 +251,10 @@ impl<'a> Apply<'a> {
             }
             // Libraries belong to the whole server, not to the one database that is copied.
             Kind::Function if self.ctx.source.endpoint.db.is_some() => {}
+            Kind::Function if self.ctx.spec.sources.len() > 1 => {
+                self.function(&self.args(raw))?;
+                self.pass_on(raw, kind);
+            }
             _ => self.pass_on(raw, kind),
         }
         Ok(kind)
@@ -346,6 +353,30 @@ impl<'a> Apply<'a> {
             }
         }
         self.transaction.put_back(&self.kept);
+        Ok(())
+    }
+
+    /// Libraries of several sources stand side by side at the destination, so that a source may take away more than it gave.
+    ///
+    /// # Errors
+    /// The need for a full resync when all libraries go: as with FLUSHALL, those of the other sources are loaded again.
+    fn function(&mut self, args: &[&[u8]]) -> Result<(), SessionEnd> {
+        let is = |at: usize, word: &[u8]| args.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word));
+        let name = self.ctx.source.endpoint.authority();
+        if is(1, b"FLUSH") {
+            return Err(SessionEnd::NeedsFull(format!("{name} executed FUNCTION FLUSH")));
+        }
+        // FUNCTION RESTORE payload [FLUSH | APPEND | REPLACE]
+        if is(1, b"RESTORE") && is(3, b"FLUSH") {
+            return Err(SessionEnd::NeedsFull(format!("{name} executed FUNCTION RESTORE … FLUSH")));
+        }
+        if is(1, b"DELETE") && !std::mem::replace(&mut self.told_of_library, true) {
+            let library = args.get(2).map(|library| library.escape_ascii().to_string()).unwrap_or_default();
+            let destination = self.ctx.spec.destination.authority();
+            self.ctx.event_warning(&format!(
+                "{name} deleted the function library “{library}”, and so does {destination}, whichever source it is from."
+            ));
+        }
         Ok(())
     }
 
