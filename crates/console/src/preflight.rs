@@ -260,10 +260,7 @@ fn sentence(spec: &ReplicaSpec, survey: Option<&Survey>, resumable: bool, joins:
     }
     if !joins.is_empty() {
         let names = joins.iter().map(|name| format!("“{name}”")).collect::<Vec<_>>().join(", ");
-        return format!(
-            "{address} goes on with what it has; {names} is loaded beside it. Nothing is deleted, unless that load is broken \
-             off: then all sources are loaded again."
-        );
+        return format!("{address} goes on with what it has; {names} is loaded beside it. Nothing is deleted.");
     }
     let mut deleted = String::new();
     if survey.keys > 0 {

@@ -10,7 +10,7 @@ use crate::foreign::ForeignWrites;
 use crate::meters::Meters;
 use crate::report::Reporter;
 use crate::supervisor::{Others, Supervisor};
-use crate::{Phase, ReplicaSpec, ReplicaStatus};
+use crate::{Phase, ReplicaSpec, ReplicaStatus, finish, lockdown};
 
 /// How often the status is published.
 const REPORT_PERIOD: Duration = Duration::from_millis(250);
@@ -60,6 +60,7 @@ pub(crate) enum Order {
 /// A running replica. Dropping it ends it without draining; [`ReplicaHandle::stop`] is the clean way.
 #[derive(Debug)]
 pub struct ReplicaHandle {
+    spec: Arc<ReplicaSpec>,
     status: watch::Receiver<Arc<ReplicaStatus>>,
     events: Events,
     stop: CancellationToken,
@@ -123,6 +124,20 @@ impl ReplicaHandle {
         self.stop.cancel();
         // A panic of the task has ended it just as well.
         let _ = (&mut self.task).await;
+        self.release().await;
+    }
+
+    /// Gives the destination's other users what they had, also when the run ended by itself: they stayed read-only.
+    async fn release(&self) {
+        if !self.spec.options.lock_down {
+            return;
+        }
+        let (severity, message) = match lockdown::release(&self.spec).await {
+            Ok(released) if released.restored.is_empty() && released.changed.is_empty() => return,
+            Ok(released) => finish::describe_released(&released),
+            Err(failure) => (Severity::Warning, format!("Users of the destination stay read-only: {failure}")),
+        };
+        self.events.replica(severity, message, None);
     }
 }
 
@@ -157,7 +172,7 @@ pub fn start(spec: ReplicaSpec, mode: StartMode) -> ReplicaHandle {
     let ids = spec.sources.iter().map(|source| source.id.clone());
     let sources = ids.zip(meters.iter().cloned()).zip(pauses).map(|((id, m), pause)| (id, m, pause)).collect();
     let others = Others { foreign, lock_down };
-    let supervisor = Supervisor::new(spec, events.clone(), stop.clone(), meters, paused, ordered, others);
+    let supervisor = Supervisor::new(spec.clone(), events.clone(), stop.clone(), meters, paused, ordered, others);
     let task = tokio::spawn(async move {
         let mut tick = tokio::time::interval(REPORT_PERIOD);
         let mut run = std::pin::pin!(supervisor.run(mode));
@@ -169,5 +184,5 @@ pub fn start(spec: ReplicaSpec, mode: StartMode) -> ReplicaHandle {
         }
         publish.send_replace(Arc::new(reporter.report()));
     });
-    ReplicaHandle { status, events, stop, task, sources, orders }
+    ReplicaHandle { spec, status, events, stop, task, sources, orders }
 }

@@ -87,6 +87,15 @@ impl ReplicaSpec {
                 let sentence = format!("{address} is already a source, as “{}”.", other.name);
                 return fail(format!("sources[{i}].host"), sentence);
             }
+            // Each has a checkpoint of its own.
+            if let Some(other) = self.sources.iter().take(i).find(|other| other.id == source.id) {
+                let sentence = format!(
+                    "{address} would be taken for “{}”, which goes by the same identity: keep the order in which sources were \
+                     named before.",
+                    other.name
+                );
+                return fail(format!("sources[{i}].host"), sentence);
+            }
             if let (Some(db), None) = (self.destination.db, source.endpoint.db) {
                 let sentence =
                     format!("The destination is the one database {db}: say which database of {address} goes there.");

@@ -23,8 +23,7 @@ use crate::round::{RoundEnd, Starts};
 use crate::spool::{self, Quota};
 use crate::writer::{may_end, taken_over};
 use crate::{
-    Action, ErrorKind, Failure, LockDownState, ReplicaSpec, Retry, SourceSpec, StartMode, durability, finish, kinship,
-    lockdown,
+    Action, ErrorKind, Failure, LockDownState, ReplicaSpec, Retry, SourceSpec, StartMode, durability, kinship, lockdown,
 };
 
 /// Before the destination is looked at once more because it held something else than was planned with.
@@ -39,6 +38,8 @@ pub(crate) struct Supervisor {
     pub paused: Vec<watch::Receiver<bool>>,
     /// Sources that the user has stopped.
     unwanted: Vec<AtomicBool>,
+    /// Whether the destination was emptied in this round.
+    flushed: AtomicBool,
     pub orders: mpsc::Receiver<Order>,
     pub owner: Owner,
     /// Owners of the checkpoints that this run found first; unknown until it has looked.
@@ -78,6 +79,7 @@ impl Supervisor {
             meters,
             paused,
             unwanted,
+            flushed: AtomicBool::new(false),
             orders,
             owner: Owner::new(),
             predecessors: None,
@@ -104,7 +106,7 @@ impl Supervisor {
         ));
         watches.spawn(foreign::watch_foreign(self.spec.destination.clone(), self.own.clone(), self.foreign.clone()));
         watches.spawn(tell_first(self.foreign.subscribe(), self.events.clone()));
-        let (mut attempt, mut resync) = (0, false);
+        let (mut attempt, mut resync, mut resyncs) = (0, false, 0);
         while !self.stop.is_cancelled() {
             let end = match self.plan(mode, resync).await {
                 Ok(starts) => self.round(starts).await,
@@ -115,9 +117,11 @@ impl Supervisor {
                 }
                 Err(failure) => RoundEnd::Failed(failure),
             };
+            // What is there from now on was loaded for this resync.
+            resync &= !self.flushed.swap(false, Relaxed);
             match end {
                 RoundEnd::Over => break,
-                RoundEnd::Replan => tokio::time::sleep(BEFORE_ANOTHER_LOOK).await,
+                RoundEnd::Replan => self.rest(BEFORE_ANOTHER_LOOK).await,
                 RoundEnd::Resync(reason) if self.spec.options.ask_before_resync => {
                     let message = format!("All sources have to be loaded again: {reason}.");
                     self.stopped(&Failure::new(ErrorKind::ResyncNeeded, &self.spec.destination.authority(), message));
@@ -127,6 +131,9 @@ impl Supervisor {
                     let message = format!("Full resync across all sources: {reason}.");
                     self.events.replica(Severity::Warning, message, None);
                     attempt = 0;
+                    // One that leads to the next must not keep the servers busy.
+                    resyncs += 1;
+                    self.rest(back_off(resyncs)).await;
                     // The user's confirmation covers later resyncs of the same replica: of what is ours.
                     (mode, resync) = (StartMode::Resume, true);
                 }
@@ -141,7 +148,6 @@ impl Supervisor {
             }
         }
         if self.stop.is_cancelled() {
-            self.release().await;
             self.each(|state| {
                 state.stopped.get_or_insert(None);
             });
@@ -166,20 +172,6 @@ impl Supervisor {
                 self.lock_down.send_replace(Some(LockDownState::NotHeld(error.to_string())));
             }
         }
-    }
-
-    /// Gives the users what they had.
-    async fn release(&self) {
-        if !self.spec.options.lock_down {
-            return;
-        }
-        self.lock_down.send_replace(None);
-        let (severity, message) = match lockdown::release(&self.spec).await {
-            Ok(released) if released.restored.is_empty() && released.changed.is_empty() => return,
-            Ok(released) => finish::describe_released(&released),
-            Err(failure) => (Severity::Warning, format!("Users of the destination stay read-only: {failure}")),
-        };
-        self.events.replica(severity, message, None);
     }
 
     /// Where each source is to begin: all of them behind their checkpoints, or all with a snapshot.
@@ -298,6 +290,11 @@ impl Supervisor {
                 state.troubled(side, failure, retry);
             }
         });
+        self.rest(wait).await;
+    }
+
+    /// Waits, unless the user stops it.
+    async fn rest(&self, wait: Duration) {
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = self.stop.cancelled() => {}
@@ -324,6 +321,7 @@ impl Supervisor {
         }
         let predecessors = self.predecessors.as_deref().unwrap_or_default();
         destination::flush(&self.spec, &self.owner, predecessors, &self.own).await?;
+        self.flushed.store(true, Relaxed);
         let name = self.spec.destination.address();
         let count = self.spec.sources.len();
         let sources = if count == 1 { "1 source".to_owned() } else { format!("{count} sources") };

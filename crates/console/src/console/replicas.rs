@@ -118,11 +118,12 @@ impl Console {
         let engine_changes =
             previous.options != drafted.definition.options || sources_of(&previous) != sources_of(&drafted.definition);
         let removed: Vec<String> = missing(&previous, &drafted.definition);
+        // Kept first: an edit that cannot be kept leaves the replica running as it was.
+        let before = self.spec(previous.clone()).await;
+        let kept = self.keep(drafted, Some(previous)).await?;
         if runs && engine_changes {
             self.halt(id).await;
         }
-        let before = self.spec(previous.clone()).await;
-        let kept = self.keep(drafted, Some(previous)).await?;
         if !removed.is_empty()
             && let Ok(before) = before
             && let Err(failure) = tributary_engine::forget_sources(&before, &removed).await
