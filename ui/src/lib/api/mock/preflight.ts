@@ -34,7 +34,7 @@ export function reviewOf(
     sentence: resumable
       ? `${destination} holds the checkpoint of this replica: it goes on from there and deletes nothing.`
       : joins.length > 0
-        ? `${destination} goes on with what it has; “${joins.join("”, “")}” is loaded beside it. Nothing is deleted, unless that load is broken off: then all sources are loaded again.`
+        ? `${destination} goes on with what it has; “${joins.join("”, “")}” is loaded beside it. Nothing is deleted.`
         : empty
           ? `${destination} is empty. Nothing is deleted; ${sources.length} sources are loaded.`
           : `This deletes 4,112,930 keys (2.1 GB) at ${destination}, then loads ${sources.length} sources.`,
