@@ -136,6 +136,34 @@ fn one_database_lands_in_another_and_only_that_one_is_flushed() {
 }
 
 #[test]
+fn copies_within_one_database_land_in_the_other_and_nowhere_else() {
+    let (source, destination) = (Server::start(Version::Redis70), Server::start(Version::Redis70));
+    source.run_in::<()>(3, &["SET", "a", "value"]);
+    let (from, to) = (format!("{}/3", source.url()), format!("{}/5", destination.url()));
+    let mut sync = Sync::start(&from, &to, &[], &[]);
+    sync.until_synced();
+    for copy in [
+        &["COPY", "a", "db"][..],
+        &["COPY", "db", "x"],
+        &["COPY", "a", "db", "REPLACE"],
+        &["COPY", "a", "b", "DB", "3"],
+        &["COPY", "x", "b", "REPLACE", "db", "3"],
+        // Into one that is not copied.
+        &["COPY", "a", "elsewhere", "DB", "5"],
+    ] {
+        assert_eq!(source.run_in::<u64>(3, copy), 1, "{copy:?}");
+    }
+    // And within that one.
+    assert_eq!(source.run_in::<u64>(5, &["COPY", "elsewhere", "c"]), 1);
+    sync.until_in_step(&source);
+    let mut here: Vec<String> = destination.run_in(5, &["KEYS", "[^t]*"]);
+    here.sort();
+    assert_eq!(here, ["a", "b", "db", "x"]);
+    assert_eq!(destination.run_in::<u64>(3, &["DBSIZE"]), 0);
+    assert_eq!(sync.interrupt().code, Some(0));
+}
+
+#[test]
 fn a_source_that_writes_its_snapshot_to_disk_first_is_copied_too() {
     let source = Server::with(Version::Redis70, &["repl-diskless-sync no"]);
     let destination = Server::start(Version::Redis70);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes, BytesMut};
 use tributary_resp::{Passthrough, RespError, Scan, Scanner, parse_int, write};
 
-use super::command::{Kind, kind};
+use super::command::{CopyTo, Kind, kind};
 use super::huge::{self, HUGE};
 use super::rewrite::{Clock, rewrite};
 use super::transaction::Transaction;
@@ -240,6 +240,12 @@ impl<'a> Apply<'a> {
                 let args = self.args(raw);
                 let across = self.across(kind, &args)?;
                 match (across, args.get(1)) {
+                    (Across::Stays, _) if kind == Kind::Copy => {
+                        // The number, if there is one, is the source's; here the database may have another.
+                        let mut bytes = Vec::new();
+                        write::command(&mut bytes, &CopyTo::of(&args).within);
+                        self.pass_on(&bytes, Kind::Write);
+                    }
                     (Across::Stays, _) => self.pass_on(raw, kind),
                     (Across::Leaves, Some(key)) => {
                         let mut bytes = Vec::new();
@@ -386,10 +392,7 @@ impl<'a> Apply<'a> {
         let here = i64::from(self.place.db);
         let to = match kind {
             Kind::Move => args.get(2).copied().and_then(parse_int),
-            _ => args
-                .windows(2)
-                .find_map(|pair| pair.first().filter(|word| word.eq_ignore_ascii_case(b"DB")).and(pair.last()))
-                .map_or(Some(here), |db| parse_int(db)),
+            _ => CopyTo::of(args).db.map_or(Some(here), parse_int),
         };
         Ok(match (here == only, to == Some(only)) {
             (true, true) => Across::Stays,

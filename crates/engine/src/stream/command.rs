@@ -68,9 +68,57 @@ pub(super) fn kind(name: &[u8]) -> Kind {
     }
 }
 
+/// Where a COPY goes: `COPY source destination [DB number] [REPLACE]`. Keys may be called like options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct CopyTo<'a> {
+    /// The number behind DB, the last one as in Redis' `copyCommand`; none where the copy stays in its database.
+    pub db: Option<&'a [u8]>,
+    /// The command without a database.
+    pub within: Vec<&'a [u8]>,
+}
+
+impl<'a> CopyTo<'a> {
+    /// Looks for options, which stand behind the two keys.
+    pub(super) fn of(args: &[&'a [u8]]) -> Self {
+        let (command, mut options) = args.split_at(args.len().min(3));
+        let mut found = Self { db: None, within: command.to_vec() };
+        loop {
+            options = match options {
+                [] => return found,
+                [word, db, rest @ ..] if word.eq_ignore_ascii_case(b"DB") => {
+                    found.db = Some(db);
+                    rest
+                }
+                [other, rest @ ..] => {
+                    found.within.push(other);
+                    rest
+                }
+            };
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_database_of_a_copy_stands_behind_its_keys() {
+        for (command, db, rest) in [
+            ("COPY a b", None, "COPY a b"),
+            ("COPY db x", None, "COPY db x"),
+            ("COPY a db REPLACE", None, "COPY a db REPLACE"),
+            ("COPY db db db 3", Some("3"), "COPY db db"),
+            ("COPY a b DB 3 REPLACE", Some("3"), "COPY a b REPLACE"),
+            ("COPY a b DB 4 REPLACE DB 3", Some("3"), "COPY a b REPLACE"),
+            ("COPY a b REPLACE db 12", Some("12"), "COPY a b REPLACE"),
+        ] {
+            let args: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
+            let to = CopyTo::of(&args);
+            assert_eq!(to.db, db.map(str::as_bytes), "{command}");
+            assert_eq!(to.within.join(&b' '), rest.as_bytes(), "{command}");
+        }
+    }
 
     #[test]
     fn commands_are_told_in_any_case() {
