@@ -206,6 +206,10 @@ fn a_destination_that_cannot_save_and_refuses_writes_stops_and_says_so() {
     source.run::<()>(&["INCR", "counter"]);
     let error = sync.ended().stopped_with("command_failed");
     assert!(text(&error, "message").contains("MISCONF") && text(&error, "hint").contains("save"), "{error}");
+    // What a start writes first is refused as well, and that is no matter of the source.
+    let error = Sync::between(&source, &destination, &[]).ended().stopped_with("command_failed");
+    let hint = text(&error, "hint");
+    assert!(text(&error, "message").contains("MISCONF") && hint.contains("The destination cannot save"), "{error}");
     call(&mut connection, &["CONFIG", "SET", "dir", destination.folder().to_str().unwrap()]);
     call(&mut connection, &["SAVE"]);
     goes_on_when_started_again(&source, &destination);

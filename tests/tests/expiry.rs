@@ -336,16 +336,61 @@ fn exact_expiries_are_the_sources_from_the_first_moment() {
     }
 }
 
-/// A time that is farther away than most is no held one.
-#[test]
-fn finish_leaves_far_times_of_the_sources_alone() {
-    const FAR_S: &str = "2147483647";
-    for extra in [&[][..], &["--expiry", "exact"]] {
-        let mut pair = Pair::new(Version::Redis70, extra);
-        pair.source.run::<()>(&["SET", "far", "value", "EX", FAR_S]);
-        pair.in_step();
-        pair.finish();
-        pair.is_exact();
-        assert_eq!(pair.destination.run::<String>(&["GET", "far"]), "value");
+/// The longest time to live that many clients know: 2^31 - 1 seconds, 68 years. Meant as "never".
+const NEVER: &str = "2147483647";
+
+/// A far time is not one that was held back: nothing of the source's and nothing of others' goes at the end.
+fn far_expiries_stay(destination: Version, extra: &'static [&'static str], held: bool) {
+    let mut pair = Pair::new(destination, extra);
+    pair.source.run::<()>(&["SET", "far", "value", "EX", NEVER]);
+    pair.source.run_in::<()>(3, &["SET", "far", "value", "EX", NEVER]);
+    // Further than what is held back by a hundred years.
+    pair.source.run::<()>(&["SET", "farther", "value", "PXAT", "9000000000000"]);
+    pair.in_step();
+    // Not the source's: what another client of the destination has set.
+    pair.destination.run::<()>(&["SET", "tributary:foreign", "value", "EX", NEVER]);
+    pair.destination.run_in::<()>(3, &["SET", "tributary:foreign", "value", "EX", "2500000000"]);
+    let foreign = |db| pair.destination.run_in::<i64>(db, &["PEXPIRETIME", "tributary:foreign"]);
+    let before = [foreign(0), foreign(3)];
+    let said = pair.finish();
+    assert_eq!(said.contains("; 0 exact expiries"), !held, "{said}");
+    assert_eq!([0, 3].map(|db| pair.destination.run_in::<i64>(db, &["PEXPIRETIME", "tributary:foreign"])), before);
+    for db in [0, 3] {
+        assert_eq!(pair.destination.run_in::<u64>(db, &["DEL", "tributary:foreign"]), 1, "{destination:?}");
     }
+    assert_eq!(pair.destination.run::<u64>(&["EXISTS", "far", "farther"]), 2, "{destination:?}");
+    pair.is_exact();
+}
+
+#[test]
+fn a_far_expiry_outlives_the_end_of_exact_times() {
+    far_expiries_stay(Version::Redis70, &["--expiry", "exact"], false);
+}
+
+#[test]
+fn a_far_expiry_outlives_the_end_of_import_mode() {
+    far_expiries_stay(Version::Valkey81, &[], false);
+}
+
+#[test]
+fn a_far_expiry_outlives_the_end_of_times_that_were_held_back() {
+    far_expiries_stay(Version::Redis70, &[], true);
+}
+
+#[test]
+fn what_was_held_back_is_remembered_over_flushall_and_swapdb() {
+    let mut pair = Pair::new(Version::Redis70, &[]);
+    for change in [&["FLUSHALL"][..], &["SWAPDB", "0", "3"]] {
+        pair.source.run::<()>(change);
+        (0..100).for_each(|number| pair.source.run(&["SETEX", &format!("new:{number}"), "3600", "value"]));
+        pair.in_step();
+    }
+    // Exact times from now on; what was held back before is still set right at the end.
+    assert_eq!(pair.sync.take().unwrap().interrupt().code, Some(0));
+    pair.extra = &["--expiry", "exact"];
+    pair.start();
+    pair.source.run::<()>(&["SET", "far", "value", "EX", NEVER]);
+    pair.in_step();
+    pair.finish();
+    pair.is_exact();
 }

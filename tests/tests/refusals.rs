@@ -184,18 +184,48 @@ fn passwords_are_in_no_argument_and_in_no_output() {
     }
 }
 
-/// Servers that do not know AUTH quote it, with the password.
+/// What `tributary check` prints, in both forms.
+fn checked(source: &str, destination: &str, environment: &[(&str, &str)]) -> String {
+    let run = |form: &[&str]| {
+        let mut command = std::process::Command::new(cli::program());
+        command.args(["check", "--source", source, "--destination", destination]).args(form);
+        let output = command.envs(environment.iter().copied()).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    run(&[]) + &run(&["--json"])
+}
+
 #[test]
-fn a_password_that_a_server_quotes_is_not_repeated() {
-    let known = Server::start(Version::Redis70);
-    let unknown = Server::with(Version::Redis70, &["rename-command AUTH \"\""]);
-    let secret = "quoted-4711";
-    for (source, destination) in [(&unknown, &known), (&known, &unknown)] {
-        let words = [("TRIBUTARY_SOURCE_PASSWORD", secret), ("TRIBUTARY_DESTINATION_PASSWORD", secret)];
-        let of_source = source.port() == unknown.port();
-        let words = if of_source { &words[..1] } else { &words[1..] };
-        let ended = Sync::start(&source.url(), &destination.url(), &[], words).ended();
-        ended.stopped_with("wrong_password");
-        assert!(!ended.output().contains(secret), "{}", ended.output());
+fn a_server_that_does_not_know_auth_repeats_the_password_to_nobody() {
+    // It would say: unknown command 'AUTH', with args beginning with: 's3cr3tpw'.
+    let without_auth = |version| Server::with(version, &["rename-command AUTH \"\""]);
+    let (plain, secret) = (Server::start(Version::Redis70), "s3cr3tpw");
+    for version in [Version::Redis62, Version::Redis70, Version::Valkey81] {
+        let without = without_auth(version);
+        let as_source = (&without, &plain, [("TRIBUTARY_SOURCE_PASSWORD", secret)]);
+        let as_destination = (&plain, &without, [("TRIBUTARY_DESTINATION_PASSWORD", secret)]);
+        for (source, destination, environment) in [as_source, as_destination] {
+            let ended = Sync::start(&source.url(), &destination.url(), &[], &environment).ended();
+            let error = ended.stopped_with("wrong_password");
+            assert!(error["message"].as_str().unwrap().ends_with("does not know the command AUTH."), "{error}");
+            assert!(error["hint"].as_str().unwrap().contains("leave the password out"), "{error}");
+            assert!(!ended.output().contains(secret), "{}", ended.output());
+            let said = checked(&source.url(), &destination.url(), &environment);
+            assert!(
+                said.contains("does not know the command AUTH.") && said.contains("leave the password out"),
+                "{said}"
+            );
+            assert!(!said.contains(secret), "{said}");
+        }
     }
+}
+
+#[test]
+fn a_password_where_none_is_set_says_so() {
+    let (source, destination) = (Server::start(Version::Redis70), Server::start(Version::Redis70));
+    let needless = [("TRIBUTARY_SOURCE_PASSWORD", "s3cr3tpw")];
+    let ended = Sync::start(&source.url(), &destination.url(), &[], &needless).ended();
+    let error = ended.stopped_with("wrong_password");
+    assert!(error["message"].as_str().unwrap().contains("wants no password"), "{error}");
+    assert!(!ended.output().contains("s3cr3tpw"), "{}", ended.output());
 }

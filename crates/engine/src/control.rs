@@ -10,19 +10,27 @@ use tokio::task::JoinHandle;
 
 use crate::clients::{OwnClient, OwnClients};
 use crate::dial::dial;
-use crate::failure::answered;
-use crate::{Endpoint, ErrorKind, Failure};
+use crate::refusal::{refused, without_secret};
+use crate::{Endpoint, ErrorKind, Failure, Secret};
 
 /// How long an ordinary question may take.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Emptying a large database blocks the server for as long as it takes.
 const PATIENT_TIMEOUT: Duration = Duration::from_secs(3600);
 
+/// The other end of a connection, as messages are to name it.
+struct Peer {
+    /// `host:port`.
+    name: String,
+    /// What no message may hold.
+    password: Option<Secret>,
+}
+
 /// An authenticated connection for questions and short commands. Its driver ends with it.
 pub(crate) struct Control {
     connection: MultiplexedConnection,
     driver: JoinHandle<()>,
-    name: String,
+    peer: Peer,
     /// Kept for as long as the connection lasts.
     known: Option<OwnClient>,
 }
@@ -39,7 +47,7 @@ impl Control {
     }
 
     async fn open_with(endpoint: &Endpoint, timeout: Duration) -> Result<Self, Failure> {
-        let name = endpoint.authority();
+        let peer = Peer { name: endpoint.authority(), password: endpoint.password.clone() };
         let (reader, writer) = dial(endpoint).await?;
         // AUTH is sent below and not by the library, so that the server's own words are seen.
         let info = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
@@ -47,15 +55,18 @@ impl Control {
         let stream = tokio::io::join(reader, writer);
         let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
             .await
-            .map_err(|e| failure(&name, &["connecting"], &e))?;
+            .map_err(|e| failure(&peer, "connecting", &e))?;
         let driver = tokio::spawn(driver);
-        let mut control = Self { connection, driver, name, known: None };
+        let mut control = Self { connection, driver, peer, known: None };
         if let Some(auth) = auth_args(endpoint) {
             control.query::<String>(&auth).await?;
         }
         // Asks for something that an unauthenticated or protected server refuses.
-        control.query::<String>(&["PING"]).await?;
-        Ok(control)
+        match redis::cmd("PING").query_async::<String>(&mut control.connection).await {
+            // A server that cannot save refuses PING as it refuses writes, and answers questions all the same.
+            Err(error) if error.code() != Some("MISCONF") => Err(failure(&control.peer, "PING", &error)),
+            _ => Ok(control),
+        }
     }
 
     /// Makes a connection that lasts known as ours, where the server tells its number.
@@ -65,19 +76,19 @@ impl Control {
 
     /// `host:port` of the server.
     pub(crate) fn name(&self) -> &str {
-        &self.name
+        &self.peer.name
     }
 
     /// Sends one command and converts its answer.
     pub(crate) async fn query<T: FromRedisValue>(&mut self, args: &[&str]) -> Result<T, Failure> {
-        let (Some((command, rest)), name) = (args.split_first(), &self.name) else {
-            return Err(Failure::new(ErrorKind::Internal, &self.name, "An empty command was to be sent."));
+        let (Some((command, rest)), peer) = (args.split_first(), &self.peer) else {
+            return Err(Failure::new(ErrorKind::Internal, &self.peer.name, "An empty command was to be sent."));
         };
         let mut cmd = redis::cmd(command);
         for arg in rest {
             cmd.arg(arg);
         }
-        cmd.query_async(&mut self.connection).await.map_err(|e| failure(name, args, &e))
+        cmd.query_async(&mut self.connection).await.map_err(|e| failure(peer, command, &e))
     }
 
     /// Runs commands as one transaction; false when a key that is watched has changed.
@@ -93,9 +104,8 @@ impl Control {
                 pipe.ignore();
             }
         }
-        let name = &self.name;
-        let done: Option<()> =
-            pipe.query_async(&mut self.connection).await.map_err(|e| failure(name, &["EXEC"], &e))?;
+        let peer = &self.peer;
+        let done: Option<()> = pipe.query_async(&mut self.connection).await.map_err(|e| failure(peer, "EXEC", &e))?;
         Ok(done.is_some())
     }
 
@@ -109,8 +119,8 @@ impl Control {
         for key in keys {
             pipe.cmd(command).arg(key);
         }
-        let name = &self.name;
-        pipe.query_async(&mut self.connection).await.map_err(|e| failure(name, &[command], &e))
+        let peer = &self.peer;
+        pipe.query_async(&mut self.connection).await.map_err(|e| failure(peer, command, &e))
     }
 
     /// Sets expiries: keys and Unix times in ms.
@@ -122,8 +132,8 @@ impl Control {
         for (key, at) in times {
             pipe.cmd("PEXPIREAT").arg(*key).arg(*at).ignore();
         }
-        let name = &self.name;
-        pipe.query_async(&mut self.connection).await.map_err(|e| failure(name, &["PEXPIREAT"], &e))
+        let peer = &self.peer;
+        pipe.query_async(&mut self.connection).await.map_err(|e| failure(peer, "PEXPIREAT", &e))
     }
 
     /// INFO, all default sections or one.
@@ -157,8 +167,7 @@ pub(crate) fn auth_args(endpoint: &Endpoint) -> Option<Vec<&str>> {
     })
 }
 
-fn failure(name: &str, args: &[&str], error: &RedisError) -> Failure {
-    let command = args.first().copied().unwrap_or_default();
+fn failure(Peer { name, password }: &Peer, command: &str, error: &RedisError) -> Failure {
     match error.kind() {
         redis::ErrorKind::Parse => {
             Failure::new(ErrorKind::NotRedis, name, format!("{name} answered something that is not Redis' protocol."))
@@ -170,13 +179,16 @@ fn failure(name: &str, args: &[&str], error: &RedisError) -> Failure {
         _ => match error.code() {
             Some(code) => {
                 let line = format!("{code} {}", error.detail().unwrap_or_default());
-                answered(name, args, &line)
+                // Only a destination is written to on such a connection.
+                refused(name, password.as_ref(), command, &line).of_destination()
             }
-            None => Failure::new(
-                ErrorKind::Protocol,
-                name,
-                format!("{name} answered {command} in an unexpected form: {}", error.detail().unwrap_or_default()),
-            ),
+            None => {
+                // Not even of an answer that is no error: it may repeat what was sent.
+                let detail = if command == "AUTH" { "" } else { error.detail().unwrap_or_default() };
+                let form = without_secret(detail, password.as_ref());
+                let message = format!("{name} answered {command} in an unexpected form: {form}");
+                Failure::new(ErrorKind::Protocol, name, message)
+            }
         },
     }
 }

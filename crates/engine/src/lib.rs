@@ -28,6 +28,7 @@ mod lockdown;
 mod meters;
 mod owner;
 mod probe;
+mod refusal;
 mod report;
 mod round;
 mod secret;

@@ -15,7 +15,7 @@ pub(super) fn judge(endpoint: &Endpoint, failure: Option<&Failure>) -> Vec<Found
     let Some(failure) = failure else {
         return vec![reached(), tls(endpoint), login(endpoint)];
     };
-    let fails = |what| Found::fails(what, &failure.message, todo(failure.kind));
+    let fails = |what| Found::fails(what, &failure.message, todo(failure));
     match failure.kind {
         ErrorKind::Tls => vec![reached(), fails(TLS)],
         ErrorKind::WrongPassword | ErrorKind::NoPermission | ErrorKind::ProtectedMode => {
@@ -30,14 +30,14 @@ pub(super) fn judge(endpoint: &Endpoint, failure: Option<&Failure>) -> Vec<Found
 }
 
 /// The kind's hint, unless that is about what a running sync does next.
-fn todo(kind: ErrorKind) -> &'static str {
-    match kind {
+fn todo(failure: &Failure) -> &str {
+    match failure.kind {
         ErrorKind::Unreachable => "Check host and port, and that the server runs and accepts connections from here.",
         ErrorKind::Dns => "Check the spelling of the host name and the name server of this machine.",
         ErrorKind::TimedOut => "Check the network and whether the server is overloaded.",
         ErrorKind::Disconnected => "Check what listens there, and whether it expects TLS: it closed the connection.",
         ErrorKind::MaxClients => "Raise maxclients at the server or close idle clients.",
-        kind => kind.hint(),
+        _ => &failure.hint,
     }
 }
 

@@ -10,8 +10,9 @@ use tributary_resp::write;
 
 use crate::checkpoint::{Checkpoint, is_replication_id};
 use crate::control::auth_args;
-use crate::failure::{answered, classify_reply};
-use crate::{Endpoint, ErrorKind, Failure, dial};
+use crate::failure::classify_reply;
+use crate::refusal::refused;
+use crate::{Endpoint, ErrorKind, Failure, Secret, dial};
 
 /// How long the source may take for an answer of the handshake.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -83,7 +84,7 @@ pub(crate) async fn handshake(
     writer: &mut dial::Writer,
     from: Option<&Checkpoint>,
 ) -> Result<Grant, Failure> {
-    let mut talk = Talk { reader, writer, name: endpoint.authority() };
+    let mut talk = Talk { reader, writer, name: endpoint.authority(), password: endpoint.password.as_ref() };
     if let Some(auth) = auth_args(endpoint) {
         talk.demand("AUTH", &auth).await?;
     }
@@ -122,6 +123,8 @@ struct Talk<'a> {
     reader: &'a mut SourceReader,
     writer: &'a mut dial::Writer,
     name: String,
+    /// What no message may hold.
+    password: Option<&'a Secret>,
 }
 
 impl Talk<'_> {
@@ -135,11 +138,7 @@ impl Talk<'_> {
     async fn demand(&mut self, what: &str, args: &[&str]) -> Result<(), Failure> {
         self.send(args).await?;
         let line = self.reader.line(ANSWER_TIMEOUT).await?;
-        match line.strip_prefix('-') {
-            Some(error) if what == "AUTH" => Err(answered(&self.name, args, error)),
-            _ if line.starts_with('+') => Ok(()),
-            _ => Err(self.refused(what, &line)),
-        }
+        if line.starts_with('+') { Ok(()) } else { Err(self.refused(what, &line)) }
     }
 
     /// Sends a command that an old server may not know; a missing permission is still a failure.
@@ -155,14 +154,15 @@ impl Talk<'_> {
             let message = format!("{} does not answer {what} as Redis does.", self.name);
             return Failure::new(ErrorKind::NotRedis, &self.name, message);
         };
-        let kind = match classify_reply(error) {
+        let failure = refused(&self.name, self.password, what, error);
+        let kind = match failure.kind {
             // An error of PSYNC that has no code: the source cannot serve it for now.
             ErrorKind::CommandFailed => ErrorKind::SourceUnavailable,
             // Hosted servers hide PSYNC by renaming it.
             ErrorKind::UnknownCommand => ErrorKind::NoPermission,
-            kind => kind,
+            _ => return failure,
         };
-        Failure::new(kind, &self.name, format!("{} answered {what} with: {error}", self.name))
+        Failure::new(kind, &self.name, failure.message)
     }
 }
 
@@ -179,6 +179,20 @@ mod tests {
         assert_eq!(parse_grant(&format!("+CONTINUE {id}")), Some(Grant::Continue { replid: Some(id.into()) }));
         for bad in ["+FULLRESYNC x 1", "+OK", "-ERR no", "+FULLRESYNC"] {
             assert_eq!(parse_grant(bad), None, "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_repeats_the_password_is_not_repeated() {
+        let endpoint = Endpoint::parse("redis://:s3cr3tpw@h:1").unwrap();
+        for answer in ["-ERR unknown command 'AUTH', with args beginning with: 's3cr3tpw' ", "+OK\r\n-ERR s3cr3tpw"] {
+            let (ours, mut theirs) = tokio::io::duplex(4096);
+            let (reader, writer) = tokio::io::split(ours);
+            theirs.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
+            let (mut reader, mut writer): (_, dial::Writer) =
+                (SourceReader::new(Box::new(reader), "h:1"), Box::new(writer));
+            let failure = handshake(&endpoint, &mut reader, &mut writer, None).await.unwrap_err();
+            assert!(!format!("{failure:?}").contains("s3cr3tpw"), "{failure:?}");
         }
     }
 }

@@ -87,9 +87,9 @@ impl SpoolOut {
         self.shared.emptied.notify_waiters();
     }
 
-    /// Name of the history that is being received.
+    /// Name of the history that was taken last: what is received by now may count under another one.
     pub(crate) fn history(&self) -> Arc<str> {
-        self.shared.lock().replid.clone()
+        self.shared.lock().name_read()
     }
 
     /// Why no more will come, once that is so.

@@ -42,8 +42,8 @@ pub(super) struct State {
     taking: Option<Instant>,
     /// Name of the history that `end` counts in.
     pub replid: Arc<str>,
-    /// All names that it is known to have had.
-    names: Vec<Arc<str>>,
+    /// All names that it is known to have had, each with the position from which on it counts.
+    names: Vec<(u64, Arc<str>)>,
     /// From where to where the files reach.
     pub disk: Option<(u64, u64)>,
     /// There is a place for files.
@@ -234,16 +234,27 @@ impl State {
 
     /// The history has another name from now on.
     pub(super) fn rename(&mut self, replid: &str) {
+        let from = if self.names.is_empty() { 0 } else { self.end };
+        self.rename_from(from, replid);
+    }
+
+    fn rename_from(&mut self, position: u64, replid: &str) {
         if *self.replid != *replid {
             self.replid = replid.into();
-            self.names.push(self.replid.clone());
+            self.names.push((position, self.replid.clone()));
         }
+    }
+
+    /// The history's name where the reader stands: it may be far behind the end, which another server sends by now.
+    pub(super) fn name_read(&self) -> Arc<str> {
+        let name = self.names.iter().rev().find(|(from, _)| *from <= self.read);
+        name.map_or_else(|| self.replid.clone(), |(_, name)| name.clone())
     }
 
     /// Moves the reader to a place; false when what follows it is not held.
     pub(super) fn seek(&mut self, place: &Checkpoint) -> bool {
         let position = self.position(place.offset);
-        let known = self.names.iter().any(|name| **name == *place.replid);
+        let known = self.names.iter().any(|(_, name)| **name == *place.replid);
         let held = known && !self.raw && (self.start()..=self.end).contains(&position);
         if held {
             self.read = position;
@@ -261,7 +272,8 @@ impl State {
         self.disk = left.map(|left| (left.start, left.end));
         self.spilling = left.is_some();
         match left {
-            Some(left) => left.names.iter().for_each(|name| self.rename(name)),
+            // Where one followed the other is not known here. The last one names all of it rightly.
+            Some(left) => left.names.iter().for_each(|name| self.rename_from(0, name)),
             None => self.rename(replid),
         }
     }

@@ -192,3 +192,27 @@ async fn a_later_run_goes_on_from_the_files_and_a_torn_end_is_cut_off() {
     output.begin(&place(10), Supply::Left).await;
     assert_eq!(input.next_beginning().await, place(10));
 }
+
+#[tokio::test]
+async fn a_history_has_the_name_of_what_was_taken_and_not_of_what_comes() {
+    const PROMOTED: &str = "89abcdef0123456789abcdef0123456789abcdef";
+    for quota in [None, Some(1 << 30)] {
+        let mut rig = rig(quota);
+        rig.output.begin(&place(1000), Supply::Source).await;
+        rig.input.next_beginning().await;
+        let half = if quota.is_some() { MEMORY } else { 400_000 };
+        push(&rig, 1000, half).await;
+        rig.input.rename(PROMOTED);
+        push(&rig, 1000 + half as u64, 400_000).await;
+        assert_eq!(rig.input.end_of_stream().0.as_ref(), PROMOTED);
+        let (mut taken, mut renamed) = (0, false);
+        while taken < half + 400_000 {
+            let before = rig.output.history();
+            assert_eq!(before.as_ref(), if taken < half { REPLID } else { PROMOTED }, "{taken}");
+            renamed |= before.as_ref() == PROMOTED;
+            taken += rig.output.next().await.unwrap().bytes.len();
+        }
+        assert!(renamed);
+        assert_eq!(rig.output.history().as_ref(), PROMOTED);
+    }
+}

@@ -98,9 +98,10 @@ impl<'a> Apply<'a> {
         loop {
             self.consume(spool, writer).await?;
             if let Some(next) = spool.try_next() {
-                self.take(next?);
+                self.take(spool, next?);
                 continue;
             }
+            // The source may have another name without having sent anything under it.
             self.follow_name(spool);
             // The input pauses. No timer: a transaction leaves now, or with the next reply when enough are on their way.
             if self.within {
@@ -108,7 +109,7 @@ impl<'a> Apply<'a> {
             } else if self.transaction.is_empty() {
                 writer.pass(self.place.offset);
                 tokio::select! {
-                    next = spool.next() => self.take(next?),
+                    next = spool.next() => self.take(spool, next?),
                     failure = writer.failed() => return Err(failure.into()),
                     () = self.idle_checkpoint_due() => self.commit(writer).await?,
                 }
@@ -116,7 +117,7 @@ impl<'a> Apply<'a> {
                 self.commit(writer).await?;
             } else {
                 tokio::select! {
-                    next = spool.next() => self.take(next?),
+                    next = spool.next() => self.take(spool, next?),
                     ready = writer.clear() => ready?,
                 }
             }
@@ -126,13 +127,14 @@ impl<'a> Apply<'a> {
     /// Waits for more bytes.
     async fn wait(&mut self, spool: &mut SpoolOut, writer: &Writer) -> Result<(), SessionEnd> {
         tokio::select! {
-            next = spool.next() => self.take(next?),
+            next = spool.next() => self.take(spool, next?),
             failure = writer.failed() => return Err(failure.into()),
         }
         Ok(())
     }
 
-    /// A source that was promoted counts on in the same offsets under another name.
+    /// A source that was promoted counts on in the same offsets under another name. A checkpoint behind what it sent must
+    /// bear that one: the old name says no such offset.
     fn follow_name(&mut self, spool: &SpoolOut) {
         let history = spool.history();
         if *self.place.replid != *history {
@@ -140,7 +142,8 @@ impl<'a> Apply<'a> {
         }
     }
 
-    fn take(&mut self, piece: Piece) {
+    fn take(&mut self, spool: &SpoolOut, piece: Piece) {
+        self.follow_name(spool);
         self.buf.extend_from_slice(&piece.bytes);
         self.arrived_ms = piece.arrived_ms;
         self.arrived = piece.arrived;
@@ -444,26 +447,29 @@ impl<'a> Apply<'a> {
             }
             self.wait(spool, writer).await?;
         }
+        let mut commands = plan.commands;
         if plan.keep > 0 {
-            self.forward_options(spool, writer, plan.keep, target.is_some()).await?;
+            let key = target.is_some().then_some(plan.key.as_slice());
+            commands = self.forward_options(spool, writer, plan.keep, key).await?;
         }
         if target.is_some() {
             self.transaction.out.extend_from_slice(&plan.tail);
-            self.transaction.added(plan.commands);
+            self.transaction.added(commands);
         }
         self.ctx.meters.changed_at(self.place.offset);
         self.within = was_within;
         Ok(())
     }
 
-    /// Collects the last arguments of a forwarded SET and appends them with an absolute expiry.
+    /// Collects the last arguments of a forwarded SET of this key, where it is wanted, and appends them with an absolute
+    /// expiry. Gives the number of commands that this makes.
     async fn forward_options(
         &mut self,
         spool: &mut SpoolOut,
         writer: &Writer,
         count: usize,
-        wanted: bool,
-    ) -> Result<(), SessionEnd> {
+        key: Option<&[u8]>,
+    ) -> Result<u32, SessionEnd> {
         loop {
             let mut text = Vec::new();
             write::array_header(&mut text, count);
@@ -471,14 +477,15 @@ impl<'a> Apply<'a> {
             text.extend_from_slice(&self.buf);
             let scan = self.scanner.scan(&text).map_err(|e| self.garbled(&e))?;
             if let Scan::Complete(len) = scan {
-                if wanted {
-                    let (clock, options) = (self.clock(), self.args(&text));
-                    huge::set_options(&mut self.transaction.out, &options, clock);
-                }
+                let (clock, options) = (self.clock(), self.args(&text));
+                let commands = match key {
+                    Some(key) => huge::set_options(&mut self.transaction.out, key, &options, clock),
+                    None => 0,
+                };
                 self.scanner.reset();
                 self.buf.advance(len - header);
                 self.place.offset += (len - header) as u64;
-                return Ok(());
+                return Ok(commands);
             }
             self.scanner.reset();
             self.wait(spool, writer).await?;

@@ -11,6 +11,9 @@ pub(super) const HUGE: usize = 1 << 20;
 /// A time of RESTORE that is larger is absolute: it is the year 2001 in Unix ms, and 31 years if it were relative.
 const LONGEST_RELATIVE_MS: i64 = 1_000_000_000_000;
 
+/// The least time that a key gets for the moment until its right one is set.
+const INTERIM_MS: i64 = 3_600_000;
+
 /// How a huge command is forwarded.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
@@ -20,6 +23,8 @@ pub(super) struct Plan {
     pub from: usize,
     /// Arguments at the end that are collected and rewritten.
     pub keep: usize,
+    /// The key, where those arguments may need it.
+    pub key: Vec<u8>,
     /// Follows the forwarded bytes.
     pub tail: Vec<u8>,
     /// Commands that this makes.
@@ -60,20 +65,29 @@ pub(super) fn plan(kind: Kind, args: &[&[u8]], argc: usize, end: usize, clock: C
             }
             plan
         }
-        (Kind::Set, [_, _]) if argc > 3 && clock.set_pxat => Plan { keep: argc - 3, ..as_it_is },
+        (Kind::Set, [_, key]) if argc > 3 => Plan { keep: argc - 3, key: key.to_vec(), ..as_it_is },
         _ => as_it_is,
     }
 }
 
-/// Appends the options of a huge SET, with its expiry made absolute. The number of arguments stays.
-pub(super) fn set_options(out: &mut Vec<u8>, options: &[&[u8]], clock: Clock) {
+/// Appends the options of a huge SET of this key, with its expiry made absolute, and gives the number of commands that
+/// this makes of it. The number of its arguments was told before its options were known, so it stays.
+pub(super) fn set_options(out: &mut Vec<u8>, key: &[u8], options: &[&[u8]], clock: Clock) -> u32 {
     let Some((at, others)) = take_expiry(options, clock) else {
         options.iter().for_each(|option| write::bulk(out, option));
-        return;
+        return 1;
     };
     others.iter().for_each(|option| write::bulk(out, option));
-    write::bulk(out, b"PXAT");
-    write::bulk_int(out, at);
+    if clock.set_pxat {
+        write::bulk(out, b"PXAT");
+        write::bulk_int(out, at);
+        return 1;
+    }
+    // Some time takes the place of the right one, which follows in the same transaction.
+    write::bulk(out, b"PX");
+    write::bulk_int(out, at.saturating_sub(clock.source_now_ms).clamp(INTERIM_MS, LONGEST_RELATIVE_MS));
+    pexpireat(out, key, at);
+    2
 }
 
 #[cfg(test)]
@@ -101,7 +115,33 @@ mod tests {
     #[test]
     fn options_behind_a_huge_value_keep_their_number() {
         let mut out = Vec::new();
-        set_options(&mut out, &[b"NX", b"PX", b"10"], CLOCK);
+        assert_eq!(set_options(&mut out, b"k", &[b"NX", b"PX", b"10"], CLOCK), 1);
         assert_eq!(out, b"$2\r\nNX\r\n$4\r\nPXAT\r\n$4\r\n5010\r\n");
+    }
+
+    #[test]
+    fn an_old_destination_gets_the_time_behind_a_huge_value() {
+        let clock = Clock { set_pxat: false, expiry: crate::expiry::Expiry::HeldBack, ..CLOCK };
+        let as_it_is = plan(Kind::Set, &[b"SET", b"k"], 5, 20, clock);
+        assert_eq!(as_it_is, Plan { commands: 1, keep: 2, key: b"k".to_vec(), ..Plan::default() });
+        for (option, time) in [(&b"EX"[..], &b"10"[..]), (b"PX", b"10000"), (b"EXAT", b"15"), (b"PXAT", b"15000")] {
+            let mut out = Vec::new();
+            assert_eq!(set_options(&mut out, b"k", &[option, time], clock), 2);
+            let text = String::from_utf8(out).unwrap();
+            let lines: Vec<&str> = text.split("\r\n").filter(|line| !line.starts_with('$')).collect();
+            // A hundred years after second 15 of that clock.
+            assert_eq!(lines, ["PX", "1000000000000", "*3", "PEXPIREAT", "k", "3155760015000", ""], "{text}");
+        }
+        let mut out = Vec::new();
+        assert_eq!(set_options(&mut out, b"k", &[b"KEEPTTL"], clock), 1);
+        assert_eq!(out, b"$7\r\nKEEPTTL\r\n");
+    }
+
+    #[test]
+    fn exact_times_at_an_old_destination_are_exact() {
+        let clock = Clock { set_pxat: false, ..CLOCK };
+        let mut out = Vec::new();
+        assert_eq!(set_options(&mut out, b"k", &[b"EX", b"10"], clock), 2);
+        assert!(out.ends_with(b"PEXPIREAT\r\n$1\r\nk\r\n$5\r\n15000\r\n"), "{}", out.escape_ascii());
     }
 }

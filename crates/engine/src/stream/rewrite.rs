@@ -106,14 +106,14 @@ pub(super) fn pexpireat(out: &mut Vec<u8>, key: &[u8], at: i64) {
 }
 
 /// Takes EX or PX and its time out of options, and makes the time absolute; the same with EXAT and PXAT where expiries
-/// are held back.
+/// are held back, or where SET does not know these.
 pub(super) fn take_expiry<'a>(options: &[&'a [u8]], clock: Clock) -> Option<(i64, Vec<&'a [u8]>)> {
     let (at, unit) = options.iter().enumerate().find_map(|(at, option)| Some((at, unit(option)?)))?;
     let (before, rest) = options.split_at(at);
     let [_, time, after @ ..] = rest else { return None };
     let at = match unit {
         Unit::Relative { millis } => absolute(clock, time, millis)?,
-        Unit::Absolute { .. } if clock.expiry != Expiry::HeldBack => return None,
+        Unit::Absolute { .. } if clock.expiry != Expiry::HeldBack && clock.set_pxat => return None,
         Unit::Absolute { millis } => {
             let time = parse_int(time)?;
             clock.expiry.carried(if millis { time } else { time.checked_mul(1000)? })
@@ -178,6 +178,8 @@ mod tests {
         ] {
             assert_eq!(rewritten(command, true).as_deref(), Some(want), "{command}");
         }
+        let exact = rewritten("SET k v PXAT 5 NX", false);
+        assert_eq!(exact.as_deref(), Some("*4 SET k v NX *3 PEXPIREAT k 5"), "the destination does not know PXAT");
         assert_eq!(rewritten("SETEX k 10 v", false).as_deref(), Some("*3 SET k v *3 PEXPIREAT k 1010000"));
     }
 

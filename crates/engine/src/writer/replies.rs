@@ -117,14 +117,9 @@ impl Checker<'_> {
         let line = String::from_utf8_lossy(line);
         let command = self.flight.inspect(|bytes| describe(bytes, index)).flatten();
         let command = command.unwrap_or_else(|| "a command of a large transaction".to_owned());
-        let failure =
-            Failure::new(classify_reply(&line), self.name, format!("{} refused {command}: {line}", self.name));
+        let message = format!("{} refused {command}: {line}", self.name);
+        let failure = Failure::new(classify_reply(&line), self.name, message).of_destination();
         match failure.kind {
-            // What it says of a source; here it is the destination whose own snapshots fail.
-            ErrorKind::SourceSnapshotFailed => {
-                let hint = "The destination cannot save its data and therefore refuses writes: look at its log, then start again.";
-                Failure { kind: ErrorKind::CommandFailed, hint: hint.to_owned(), ..failure }
-            }
             // Redis' own words do not name the setting.
             ErrorKind::ServerLimit if line.contains("invalid bulk length") => {
                 Failure { message: format!("{} (proto-max-bulk-len)", failure.message), ..failure }

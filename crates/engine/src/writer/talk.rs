@@ -2,8 +2,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tributary_resp::write;
 
 use crate::control::auth_args;
-use crate::failure::answered;
-use crate::{Endpoint, ErrorKind, Failure, dial};
+use crate::refusal::refused;
+use crate::{Endpoint, ErrorKind, Failure, Secret, dial};
 
 /// No answer to a question of ours is longer.
 const LONGEST: usize = 1 << 20;
@@ -24,13 +24,15 @@ pub(super) struct Talk {
     pub reader: dial::Reader,
     pub writer: dial::Writer,
     pub name: String,
+    /// What no message may hold.
+    password: Option<Secret>,
 }
 
 impl Talk {
     /// Connects and authenticates.
     pub(super) async fn open(endpoint: &Endpoint) -> Result<Self, Failure> {
         let (reader, writer) = dial::dial(endpoint).await?;
-        let mut talk = Self { reader, writer, name: endpoint.authority() };
+        let mut talk = Self { reader, writer, name: endpoint.authority(), password: endpoint.password.clone() };
         if let Some(auth) = auth_args(endpoint) {
             talk.ask(&auth).await?;
         }
@@ -63,7 +65,10 @@ impl Talk {
                 Ok(length) if length <= LONGEST => self.text(length).await.map(|text| Answer::Text(Some(text))),
                 Ok(_) => Err(self.strange(args)),
             },
-            "-" => Err(answered(&self.name, args, rest)),
+            "-" => {
+                let command = args.first().copied().unwrap_or_default();
+                Err(refused(&self.name, self.password.as_ref(), command, rest).of_destination())
+            }
             _ => Err(self.strange(args)),
         }
     }
