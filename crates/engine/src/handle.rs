@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{broadcast, mpsc, watch};
@@ -63,6 +63,8 @@ pub struct ReplicaHandle {
     spec: Arc<ReplicaSpec>,
     status: watch::Receiver<Arc<ReplicaStatus>>,
     events: Events,
+    /// Opened before the run: whoever asks first misses nothing of one that stops at once.
+    first: Mutex<Option<broadcast::Receiver<EngineEvent>>>,
     stop: CancellationToken,
     task: JoinHandle<()>,
     /// Identity, figures and pause of each source.
@@ -77,10 +79,11 @@ impl ReplicaHandle {
         self.status.clone()
     }
 
-    /// The event log from now on.
+    /// The event log: from the beginning for the first who asks, from now on for all others.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<EngineEvent> {
-        self.events.0.subscribe()
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        first.unwrap_or_else(|| self.events.0.subscribe())
     }
 
     /// Pauses one source, or all: links stay open and fill the spool, nothing is applied.
@@ -152,7 +155,8 @@ impl Drop for ReplicaHandle {
 #[must_use]
 pub fn start(spec: ReplicaSpec, mode: StartMode) -> ReplicaHandle {
     let spec = Arc::new(spec);
-    let events = Events(broadcast::channel(EVENT_BACKLOG).0);
+    let (events, first) = broadcast::channel(EVENT_BACKLOG);
+    let (events, first) = (Events(events), Mutex::new(Some(first)));
     let stop = CancellationToken::new();
     let (foreign, noticed) = watch::channel(ForeignWrites::default());
     let (lock_down, locked) = watch::channel(None);
@@ -184,5 +188,5 @@ pub fn start(spec: ReplicaSpec, mode: StartMode) -> ReplicaHandle {
         }
         publish.send_replace(Arc::new(reporter.report()));
     });
-    ReplicaHandle { spec, status, events, stop, task, sources, orders }
+    ReplicaHandle { spec, status, events, first, stop, task, sources, orders }
 }
