@@ -47,6 +47,28 @@ fn a_list_of_250_mib_is_loaded_in_bounded_memory() {
     stays_small(|source| load::big_list(source, "list", 250));
 }
 
+#[test]
+fn a_stream_with_two_million_unacknowledged_entries_is_loaded_in_bounded_memory() {
+    const ENTRIES: u64 = 2_000_000;
+    let (source, destination) = (Server::start(Version::Redis70), Server::start(Version::Redis70));
+    source.run::<()>(&["XGROUP", "CREATE", "stream", "group", "0", "MKSTREAM"]);
+    let fill = "for i = 1, 100000 do redis.call('XADD', 'stream', '*', 'f', 'v') end \
+                for _, c in ipairs({'ann', 'bob'}) do \
+                redis.call('XREADGROUP', 'GROUP', 'group', c, 'COUNT', 50000, 'STREAMS', 'stream', '>') end";
+    (0..ENTRIES / 100_000).for_each(|_| source.run(&["EVAL", fill, "0"]));
+    let mut sync = Sync::between(&source, &destination, &[]);
+    sync.until_synced();
+    let peak = sync.peak_mib();
+    println!("peak {peak} MiB");
+    type Summary = (u64, String, String, Vec<(String, u64)>);
+    let summary = |server: &Server| server.run::<Summary>(&["XPENDING", "stream", "group"]);
+    assert_eq!(summary(&source).0, ENTRIES);
+    assert_eq!(summary(&source), summary(&destination));
+    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+    assert!(peak < BOUND_MIB, "{peak} MiB");
+    assert_eq!(sync.interrupt().code, Some(0));
+}
+
 /// Runs `write` on a source in step, compares, and holds the peak against the bound.
 fn streams_small(write: impl FnOnce(&mut redis::Connection)) {
     let (source, destination) = (Server::start(Version::Redis70), Server::start(Version::Redis70));

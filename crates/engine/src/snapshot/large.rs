@@ -1,8 +1,9 @@
 //! Writes an object that is too large to be collected as plain commands, part by part.
 
-use tributary_rdb::{Consumer, Entry, Field, Group, Large as LargeStart, Logical, Part, Pending, StreamId, StreamInfo};
+use tributary_rdb::{Consumer, Entry, Field, Group, Large as LargeStart, Logical, Part, StreamInfo};
 use tributary_resp::write;
 
+use super::delivered::{Delivered, TooMany};
 use super::restore::Restorer;
 use crate::destination::Dialect;
 
@@ -27,7 +28,7 @@ pub(super) struct Large {
 #[derive(Debug, Default)]
 struct Stream {
     group: Vec<u8>,
-    pending: std::collections::HashMap<StreamId, (u64, u64)>,
+    delivered: Delivered,
 }
 
 impl Large {
@@ -73,7 +74,12 @@ impl Large {
             Part::Entries(entries) => entries.iter().for_each(|entry| self.entry(out, entry)),
             Part::StreamInfo(info) => self.stream_info(out, info),
             Part::Group(group) => self.group(out, group),
-            Part::Pending(pending) => self.stream.remember(pending),
+            Part::Pending(pending) => {
+                self.stream.delivered.remember(pending).map_err(|TooMany(count)| {
+                    let (key, group) = (self.key.escape_ascii(), self.stream.group.escape_ascii());
+                    format!("“{key}”, a stream whose group “{group}” has more than {count} entries that are not acknowledged")
+                })?;
+            }
             Part::Consumer(consumer) => self.consumer(out, consumer),
         }
         Ok(())
@@ -177,13 +183,13 @@ impl Large {
         self.command(out, &args);
     }
 
-    fn consumer(&self, out: &mut Restorer, consumer: &Consumer) {
+    fn consumer(&mut self, out: &mut Restorer, consumer: &Consumer) {
         if consumer.pending.is_empty() && self.dialect.set_pxat {
             // CREATECONSUMER came with 6.2, as PXAT did; a consumer with pending entries comes about by XCLAIM.
             self.command(out, &[b"XGROUP", b"CREATECONSUMER", &self.key, &self.stream.group, &consumer.name]);
         }
         for id in &consumer.pending {
-            let (at, deliveries) = self.stream.pending.get(id).copied().unwrap_or_default();
+            let (at, deliveries) = self.stream.delivered.find(*id);
             let (id, at, deliveries) = (id.to_string(), at.to_string(), deliveries.to_string());
             let args: [&[u8]; 12] = [
                 b"XCLAIM",
@@ -201,12 +207,6 @@ impl Large {
             ];
             self.command(out, &args);
         }
-    }
-}
-
-impl Stream {
-    fn remember(&mut self, pending: &[Pending]) {
-        self.pending.extend(pending.iter().map(|p| (p.id, (p.delivered_at_ms, p.deliveries))));
     }
 }
 

@@ -1,8 +1,9 @@
 //! The snapshot: decodes the dump that a source sends and restores its objects at the destination.
 //!
 //! [`framing`] knows where the dump ends in the bytes, [`restore`] writes whole objects, [`large`] those that are too
-//! large to be collected.
+//! large to be collected, [`delivered`] remembers what a stream's consumers have not acknowledged.
 
+mod delivered;
 mod framing;
 mod large;
 mod load;
