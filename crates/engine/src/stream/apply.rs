@@ -1,11 +1,14 @@
+mod databases;
+mod forwarding;
+
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
-use tributary_resp::{Passthrough, RespError, Scan, Scanner, parse_int, write};
+use tributary_resp::{RespError, Scan, Scanner, parse_int, write};
 
 use super::command::{CopyTo, Kind, kind};
-use super::huge::{self, HUGE};
+use super::huge::HUGE;
 use super::rewrite::{Clock, rewrite};
 use super::transaction::Transaction;
 use crate::checkpoint::{self, Checkpoint, Session};
@@ -15,6 +18,7 @@ use crate::snapshot::is_foreign_mark;
 use crate::spool::{Piece, SpoolOut};
 use crate::writer::Writer;
 use crate::{ErrorKind, Failure};
+use databases::Across;
 
 /// How often the checkpoint is written when only PINGs move the offset.
 const IDLE_CHECKPOINT: Duration = Duration::from_secs(10);
@@ -320,178 +324,6 @@ impl<'a> Apply<'a> {
         }
     }
 
-    /// FLUSHALL, FLUSHDB and SWAPDB: they reach beyond keys.
-    fn database_command(
-        &mut self,
-        kind: Kind,
-        swapped: (Option<i64>, Option<i64>),
-        raw: &[u8],
-    ) -> Result<(), SessionEnd> {
-        let only = self.ctx.source.endpoint.db;
-        let concerned = match (kind, only) {
-            (_, None) | (Kind::FlushAll, _) => true,
-            (Kind::FlushDb, Some(db)) => db == self.place.db,
-            (_, Some(db)) => [swapped.0, swapped.1].contains(&Some(i64::from(db))),
-        };
-        if !concerned {
-            return Ok(());
-        }
-        let name = self.ctx.source.endpoint.authority();
-        if self.ctx.spec.sources.len() > 1 || (kind == Kind::SwapDb && only.is_some()) {
-            let what = match kind {
-                Kind::FlushAll => "FLUSHALL",
-                Kind::FlushDb => "FLUSHDB",
-                _ => "SWAPDB",
-            };
-            return Err(SessionEnd::NeedsFull(format!("{name} executed {what}")));
-        }
-        if let (Kind::FlushAll, Some(db)) = (kind, only) {
-            self.transaction.begin(self.ctx.spec.destination.db.unwrap_or(db), self.arrived);
-            write::command(&mut self.transaction.out, &[b"FLUSHDB"]);
-            self.transaction.added(1);
-            self.transaction.put_back(&self.kept);
-            return Ok(());
-        }
-        self.pass_on(raw, Kind::Write);
-        let home = i64::from(checkpoint::home_db(&self.ctx.spec));
-        // The checkpoint's key went along with its database; the new one is written where it belongs.
-        for (from, to) in [swapped, (swapped.1, swapped.0)] {
-            if let (Kind::SwapDb, Some(to), true) = (kind, to.and_then(|db| u32::try_from(db).ok()), from == Some(home))
-            {
-                self.transaction.remove_keys_from(to, &self.kept);
-            }
-        }
-        self.transaction.put_back(&self.kept);
-        Ok(())
-    }
-
-    /// Libraries of several sources stand side by side at the destination, so that a source may take away more than it gave.
-    ///
-    /// # Errors
-    /// The need for a full resync when all libraries go: as with FLUSHALL, those of the other sources are loaded again.
-    fn function(&mut self, args: &[&[u8]]) -> Result<(), SessionEnd> {
-        let is = |at: usize, word: &[u8]| args.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word));
-        let name = self.ctx.source.endpoint.authority();
-        if is(1, b"FLUSH") {
-            return Err(SessionEnd::NeedsFull(format!("{name} executed FUNCTION FLUSH")));
-        }
-        // FUNCTION RESTORE payload [FLUSH | APPEND | REPLACE]
-        if is(1, b"RESTORE") && is(3, b"FLUSH") {
-            return Err(SessionEnd::NeedsFull(format!("{name} executed FUNCTION RESTORE … FLUSH")));
-        }
-        if is(1, b"DELETE") && !std::mem::replace(&mut self.told_of_library, true) {
-            let library = args.get(2).map(|library| library.escape_ascii().to_string()).unwrap_or_default();
-            let destination = self.ctx.spec.destination.authority();
-            self.ctx.event_warning(&format!(
-                "{name} deleted the function library “{library}”, and so does {destination}, whichever source it is from."
-            ));
-        }
-        Ok(())
-    }
-
-    /// What MOVE or COPY … DB means to the one database that is copied.
-    fn across(&self, kind: Kind, args: &[&[u8]]) -> Result<Across, SessionEnd> {
-        let Some(only) = self.ctx.source.endpoint.db.map(i64::from) else { return Ok(Across::Stays) };
-        let here = i64::from(self.place.db);
-        let to = match kind {
-            Kind::Move => args.get(2).copied().and_then(parse_int),
-            _ => CopyTo::of(args).db.map_or(Some(here), parse_int),
-        };
-        Ok(match (here == only, to == Some(only)) {
-            (true, true) => Across::Stays,
-            (true, false) if kind == Kind::Move => Across::Leaves,
-            (false, true) => {
-                let name = self.ctx.source.endpoint.authority();
-                let reason = format!("{name} moved a key into database {only} from one that is not copied");
-                return Err(SessionEnd::NeedsFull(reason));
-            }
-            _ => Across::Elsewhere,
-        })
-    }
-
-    /// Whether the command at the buffer's start is known well enough to be forwarded as it arrives.
-    fn is_forwardable(&self) -> bool {
-        let tail_is_due = self.scanner.argc() > 3 && self.scanner.args().len() >= 3;
-        !self.scanner.args().is_empty() && (!tail_is_due || self.buf.len() >= 2 * HUGE)
-    }
-
-    /// Forwards the command at the buffer's start, which is too large to be collected.
-    async fn forward(&mut self, spool: &mut SpoolOut, writer: &mut Writer) -> Result<(), SessionEnd> {
-        let was_within = std::mem::replace(&mut self.within, true);
-        let target = self.target();
-        let raw = self.buf.split();
-        let args = self.args(&raw);
-        let kind = kind(args.first().copied().unwrap_or_default());
-        let end = self.scanner.args().last().map_or(0, |range| range.end + 2);
-        let plan = huge::plan(kind, &args, self.scanner.argc(), end, self.clock());
-        let (mut rest, sent) = Passthrough::take_over(&self.scanner, raw.len());
-        self.scanner.reset();
-        if let Some(db) = target {
-            self.transaction.begin(db, self.arrived);
-            self.transaction.out.extend_from_slice(&plan.head);
-            self.transaction.out.extend_from_slice(raw.get(plan.from..sent).unwrap_or_default());
-        }
-        self.place.offset += sent as u64;
-        self.buf.extend_from_slice(raw.get(sent..).unwrap_or_default());
-        drop(raw);
-        loop {
-            let progress = rest.advance(&self.buf, plan.keep).map_err(|e| self.garbled(&e))?;
-            let bytes = self.buf.split_to(progress.bytes);
-            self.place.offset += progress.bytes as u64;
-            if target.is_some() {
-                self.transaction.out.extend_from_slice(&bytes);
-                self.transaction.send_part(writer).await?;
-            }
-            if progress.done {
-                break;
-            }
-            self.wait(spool, writer).await?;
-        }
-        let mut commands = plan.commands;
-        if plan.keep > 0 {
-            let key = target.is_some().then_some(plan.key.as_slice());
-            commands = self.forward_options(spool, writer, plan.keep, key).await?;
-        }
-        if target.is_some() {
-            self.transaction.out.extend_from_slice(&plan.tail);
-            self.transaction.added(commands);
-        }
-        self.ctx.meters.changed_at(self.place.offset);
-        self.within = was_within;
-        Ok(())
-    }
-
-    /// Collects the last arguments of a forwarded SET of this key, where it is wanted, and appends them with an absolute
-    /// expiry. Gives the number of commands that this makes.
-    async fn forward_options(
-        &mut self,
-        spool: &mut SpoolOut,
-        writer: &Writer,
-        count: usize,
-        key: Option<&[u8]>,
-    ) -> Result<u32, SessionEnd> {
-        loop {
-            let mut text = Vec::new();
-            write::array_header(&mut text, count);
-            let header = text.len();
-            text.extend_from_slice(&self.buf);
-            let scan = self.scanner.scan(&text).map_err(|e| self.garbled(&e))?;
-            if let Scan::Complete(len) = scan {
-                let (clock, options) = (self.clock(), self.args(&text));
-                let commands = match key {
-                    Some(key) => huge::set_options(&mut self.transaction.out, key, &options, clock),
-                    None => 0,
-                };
-                self.scanner.reset();
-                self.buf.advance(len - header);
-                self.place.offset += (len - header) as u64;
-                return Ok(commands);
-            }
-            self.scanner.reset();
-            self.wait(spool, writer).await?;
-        }
-    }
-
     fn garbled(&self, error: &RespError) -> Failure {
         self.protocol(&error.to_string())
     }
@@ -501,15 +333,4 @@ impl<'a> Apply<'a> {
         let message = format!("The stream of {name} holds {what} behind offset {}.", self.place.offset);
         Failure::new(ErrorKind::Protocol, &name, message)
     }
-}
-
-/// What a command with two databases means to the one that is copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Across {
-    /// It works within the database.
-    Stays,
-    /// It takes a key away.
-    Leaves,
-    /// It does not concern the database.
-    Elsewhere,
 }
