@@ -352,3 +352,30 @@ fn a_source_that_is_ready_first_is_listened_to_until_the_others_are() {
     assert_eq!(destination.run::<u64>(&["DBSIZE"]), 800_000 + 1 + 2);
     assert_eq!(sync.interrupt().code, Some(0));
 }
+
+/// The same without a disk: it does give the link up, and that costs nobody any data.
+#[test]
+fn a_source_that_gives_up_before_the_others_are_ready_costs_no_data() {
+    let first = Server::with(Version::Redis70, &["repl-timeout 4", "enable-debug-command yes"]);
+    let second = Server::with(Version::Redis70, &["repl-diskless-sync-delay 20"]);
+    let destination = Server::start(Version::Redis70);
+    first.run::<()>(&["DEBUG", "POPULATE", "800000", "first", "100"]);
+    second.run::<()>(&["SET", "of the second", "2"]);
+    destination.run::<()>(&["SET", "kept", "1"]);
+    let extra = ["--spool-quota", "0", "--flush"];
+    let mut sync = Sync::from_all(&[first.url(), second.url()], &destination.url(), &extra, &[]);
+    sync.until_retrying("disconnected");
+    assert!(!sync.events().iter().any(|event| event.contains("Emptied")), "{:#?}", sync.events());
+    assert_eq!(destination.run::<u64>(&["EXISTS", "kept"]), 1);
+}
+
+/// One transaction has no checkpoint before its end, so nothing of it can be given up by one; the quota is no limit to it.
+#[test]
+fn a_command_larger_than_memory_and_quota_passes() {
+    let spooling = Spooling::new("1mb", "16mb");
+    load::big_string(&spooling.source, "large", 120);
+    let Spooling { source, destination, mut sync, .. } = spooling;
+    sync.until_in_step(&source);
+    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+    assert_eq!(source.count("sync_full"), 1, "{:#?}", sync.events());
+}

@@ -213,6 +213,7 @@ impl Meters {
     pub(crate) fn loading_begins(&self) {
         self.keys.store(0, Relaxed);
         self.applied.store(0, Relaxed);
+        self.checkpointed.store(0, Relaxed);
         self.received.store(0, Relaxed);
         self.durable.store(u64::MAX, Relaxed);
         self.changed.store(u64::MAX, Relaxed);

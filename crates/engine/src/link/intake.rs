@@ -111,7 +111,7 @@ impl Intake {
 
     /// Brings a snapshot and what follows it. Returns when the connection broke after the snapshot.
     async fn load(&mut self, load: Load) -> Result<(), End> {
-        let (reader, announced, acks) = loop {
+        let (reader, announced, mut acks) = loop {
             match self.announced().await {
                 Ok(found) => break found,
                 // With a gate, all sources try again together.
@@ -127,6 +127,10 @@ impl Intake {
                 tokio::select! {
                     () = gate.pass() => {}
                     (failure, _) = &mut pumping => return Err(End::Broken(failure)),
+                    // Where the spool is full nobody reads; that the source has gone shows when it is written to.
+                    Some(_) = acks.join_next() => {
+                        return Err(End::Broken(Failure::closed(&self.ctx.source.endpoint.authority())));
+                    }
                 }
             }
             self.retries.works(&self.ctx);

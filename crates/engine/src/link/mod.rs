@@ -190,7 +190,7 @@ pub(crate) async fn run(ctx: LinkContext, start: Start) -> LinkEnd {
     if let (Some(disk), Start::Load(_) | Start::Join) = (&disk, &start) {
         disk.clear().await;
     }
-    let (input, output) = spool(disk, ctx.meters.clone(), ctx.paused.clone());
+    let (input, output) = spool(disk.clone(), ctx.meters.clone(), ctx.paused.clone());
     let (announce, announced) = oneshot::channel();
     let (load, joins) = match start {
         Start::Load(gate) => (Some(intake::Load { gate: Some(gate), announce }), false),
@@ -209,6 +209,9 @@ pub(crate) async fn run(ctx: LinkContext, start: Start) -> LinkEnd {
     ));
     let end = outlet::run(&ctx, output, announced, joins).await;
     sides.shutdown().await;
+    if let Some(disk) = disk {
+        disk.close().await;
+    }
     end
 }
 

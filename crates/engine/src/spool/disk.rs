@@ -5,6 +5,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
 use super::Piece;
 use super::quota::Quota;
 use super::segment::{self, Segment};
@@ -35,7 +38,9 @@ struct Inner {
     folder: PathBuf,
     quota: Arc<Quota>,
     /// Held for as long as this process uses the folder.
-    _lock: File,
+    lock: File,
+    /// One place, for [`Disk::alone`].
+    turns: Arc<Semaphore>,
     // A std Mutex: held while a file is written, on threads that may block only.
     files: Mutex<Files>,
 }
@@ -60,7 +65,33 @@ impl Disk {
         let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join("lock"))?;
         lock.try_lock().map_err(io::Error::from)?;
         let files = Mutex::default();
-        Ok(Self(Arc::new(Inner { folder: folder.to_owned(), quota, _lock: lock, files })))
+        let turns = Arc::new(Semaphore::new(1));
+        Ok(Self(Arc::new(Inner { folder: folder.to_owned(), quota, lock, turns, files })))
+    }
+
+    /// Runs what changes the files and what is known of them, one after the other and each to its end, even where nobody
+    /// waits for it any more. A pump that is dropped would otherwise leave a write behind, of which nobody knows and which
+    /// may come after the files were cleared or cut back.
+    pub(super) async fn alone<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        let turn = self.0.turns.clone().acquire_owned().await;
+        let working = tokio::spawn(async move {
+            let done = work.await;
+            drop(turn);
+            done
+        });
+        finished(working).await
+    }
+
+    /// Lets go of the folder, for another run to use it, once nothing is written to it any more. That run counts the files
+    /// that it finds.
+    pub(crate) async fn close(&self) {
+        let disk = self.clone();
+        self.alone(async move { disk.work(Inner::close).await }).await;
+    }
+
+    /// Whether one of the replica's spools waits for room.
+    pub(super) fn is_short(&self) -> bool {
+        self.0.quota.is_short()
     }
 
     /// What an earlier run left, if it continues `place`, where that is known. All else is removed, a torn end as well.
@@ -120,18 +151,31 @@ impl Disk {
     /// Runs what blocks where that harms nobody.
     async fn work<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> T + Send + 'static) -> T {
         let inner = self.0.clone();
-        match tokio::task::spawn_blocking(move || work(&inner)).await {
-            Ok(done) => done,
-            // The runtime is going down, and this task with it.
-            Err(error) if error.is_cancelled() => std::future::pending().await,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        finished(tokio::task::spawn_blocking(move || work(&inner))).await
+    }
+}
+
+async fn finished<T>(working: JoinHandle<T>) -> T {
+    match working.await {
+        Ok(done) => done,
+        // The runtime is going down, and this task with it.
+        Err(error) if error.is_cancelled() => std::future::pending().await,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, Files> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        let mut files = self.lock();
+        self.quota.give(files.segments.drain(..).map(|segment| segment.bytes).sum());
+        files.open = None;
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(folder = %self.folder.display(), %error, "the folder of a spool stays locked");
+        }
     }
 
     fn append(&self, origin: &Origin, pieces: &[Piece]) -> io::Result<()> {

@@ -102,11 +102,16 @@ impl SpoolIn {
         loop {
             let found = self.begin.borrow_and_update().clone();
             if let Some((epoch, place)) = found.filter(|(epoch, _)| *epoch > self.epoch) {
+                let shared = self.shared.clone();
+                self.alone(async move {
+                    let stale = shared.lock().disk.is_none();
+                    if let (true, Some(disk)) = (stale, &shared.disk) {
+                        disk.clear().await;
+                    }
+                })
+                .await;
+                // Not before: what is in the files belongs to it only now.
                 self.epoch = epoch;
-                let stale = self.shared.lock().disk.is_none();
-                if let (true, Some(disk)) = (stale, &self.shared.disk) {
-                    disk.clear().await;
-                }
                 return place;
             }
             if self.begin.changed().await.is_err() {
@@ -148,12 +153,16 @@ impl SpoolIn {
 
     /// Drops what was received behind `offset`, which the source no longer knows; false when it was taken already.
     pub(crate) async fn cut_back(&self, offset: u64) -> bool {
-        let cut = self.shared.lock().cut_back(offset);
-        match (cut, &self.shared.disk) {
-            (None, _) => false,
-            (Some(Some(position)), Some(disk)) => disk.cut_back(position).await.is_ok(),
-            _ => true,
-        }
+        let shared = self.shared.clone();
+        self.alone(async move {
+            let cut = shared.lock().cut_back(offset);
+            match (cut, &shared.disk) {
+                (None, _) => false,
+                (Some(Some(position)), Some(disk)) => disk.cut_back(position).await.is_ok(),
+                _ => true,
+            }
+        })
+        .await
     }
 
     /// Has the reader go back to a place, although it took what follows it. Nothing is handed out until it begins anew.
@@ -197,6 +206,11 @@ impl SpoolIn {
             if !state.raw {
                 self.shared.meters.received_up_to(state.offset(state.end));
             }
+            if state.is_over() {
+                // What the destination has executed is not worth a write.
+                let keep = state.keep_from(self.shared.meters.checkpointed.load(Relaxed));
+                state.drop_before(keep);
+            }
             state.wants_disk()
         };
         self.shared.filled.notify_one();
@@ -207,53 +221,85 @@ impl SpoolIn {
 
     /// Drops what is applied (and durable, where that is known), and spills what waits if it must.
     pub(crate) async fn tidy(&self) {
-        let keep = {
-            let state = self.shared.lock();
-            if state.epoch != self.epoch {
-                return;
-            }
-            // What is applied and not durable is kept only as long as there is room.
-            let meters = &self.shared.meters;
-            let full = state.disk_trouble.is_some();
-            state.keep_from(if full { meters.checkpointed.load(Relaxed) } else { meters.needed_from() })
-        };
-        if let Some(disk) = &self.shared.disk {
-            disk.drop_before(keep).await;
-        }
-        let spill = {
-            let mut state = self.shared.lock();
-            if state.epoch != self.epoch {
-                return;
-            }
-            state.disk = self.shared.disk.as_ref().and_then(Disk::range);
-            state.drop_before(keep);
-            state.wants_disk()
-        };
-        if spill {
+        if self.trim().await {
             self.spill().await;
         }
         self.shared.count();
     }
 
+    /// Drops what is not needed; gives whether what is left in memory should go to disk.
+    async fn trim(&self) -> bool {
+        let (shared, epoch) = (self.shared.clone(), self.epoch);
+        self.alone(async move {
+            let Some(keep) = shared.needed_from(epoch) else { return false };
+            if let Some(disk) = &shared.disk {
+                disk.drop_before(keep).await;
+            }
+            let mut state = shared.lock();
+            if state.epoch != epoch {
+                return false;
+            }
+            state.disk = shared.disk.as_ref().and_then(Disk::range);
+            state.drop_before(keep);
+            state.wants_disk()
+        })
+        .await
+    }
+
     /// Moves what is in memory to disk. What cannot be written stays in memory.
     async fn spill(&self) {
-        let Some(disk) = &self.shared.disk else { return };
-        let (origin, pieces) = self.shared.lock().to_spill();
-        let done = disk.append(origin, pieces).await;
-        let mut state = self.shared.lock();
-        match done {
-            // A new beginning has other bytes in memory by now, and clears the files first.
-            Ok(()) if state.epoch != self.epoch => {}
-            Ok(()) => {
-                state.disk_trouble = None;
-                state.disk = disk.range();
-                state.moved_to_disk();
-            }
-            Err(error) => state.disk_trouble = Some(error.to_string()),
+        // Where there is no room, there may be some for the taking: what is applied and only not durable.
+        if !self.write().await && self.trim().await {
+            self.write().await;
         }
-        drop(state);
         self.shared.filled.notify_one();
         self.shared.count();
+    }
+
+    /// Writes what is in memory to disk; false when that fails.
+    async fn write(&self) -> bool {
+        let Some(disk) = self.shared.disk.clone() else { return true };
+        let (shared, epoch) = (self.shared.clone(), self.epoch);
+        self.alone(async move {
+            let (origin, pieces) = {
+                let state = shared.lock();
+                if state.epoch != epoch {
+                    return true;
+                }
+                state.to_spill()
+            };
+            if pieces.is_empty() {
+                return true;
+            }
+            let end = origin.position + pieces.iter().map(|piece| piece.bytes.len() as u64).sum::<u64>();
+            let done = disk.append(origin, pieces).await;
+            let mut state = shared.lock();
+            if state.epoch != epoch {
+                // A new beginning has other bytes in memory by now, and clears the files first.
+                return true;
+            }
+            match done {
+                Ok(()) => {
+                    state.disk_trouble = None;
+                    state.disk = disk.range();
+                    state.moved_to_disk(end);
+                    true
+                }
+                Err(error) => {
+                    state.disk_trouble = Some(error.to_string());
+                    false
+                }
+            }
+        })
+        .await
+    }
+
+    /// Runs what changes the files, see [`Disk::alone`].
+    async fn alone<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        match &self.shared.disk {
+            Some(disk) => disk.alone(work).await,
+            None => work.await,
+        }
     }
 
     /// The connection that brings the snapshot broke: whoever needs more of it will wait in vain.
@@ -272,6 +318,21 @@ impl SpoolIn {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From which position on something is to be kept; `None` for a beginning that is over.
+    fn needed_from(&self, epoch: u64) -> Option<u64> {
+        let state = self.lock();
+        // What is applied and not durable is kept only as long as nobody waits for room.
+        let short = state.disk_trouble.is_some() || self.disk.as_ref().is_some_and(Disk::is_short);
+        let keep = if state.is_stuck() {
+            state.read
+        } else if short {
+            state.keep_from(self.meters.checkpointed.load(Relaxed))
+        } else {
+            state.keep_from(self.meters.needed_from())
+        };
+        (state.epoch == epoch).then_some(keep)
     }
 
     fn count(&self) {

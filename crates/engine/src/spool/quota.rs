@@ -1,9 +1,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 /// Bytes of the disk that are left to others.
 const RESERVE: u64 = 256 << 20;
+/// How long room counts as wanted after it was asked for in vain; whoever waits for it asks more often.
+const WANTED: Duration = Duration::from_secs(2);
+/// Nothing was refused yet.
+const NEVER: u64 = u64::MAX;
 
 /// Where a replica's spools may be on disk, and how large.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,16 +58,22 @@ pub(crate) fn has_files(spec: &SpoolSpec, replica: &str, source: &str) -> bool {
 pub(crate) struct Quota {
     limit: u64,
     used: AtomicU64,
+    made: Instant,
+    /// When room was asked for in vain, in ms since `made`.
+    refused: AtomicU64,
 }
 
 impl Quota {
     pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, used: AtomicU64::new(0) }
+        Self { limit, used: AtomicU64::new(0), made: Instant::now(), refused: AtomicU64::new(NEVER) }
     }
 
     /// Takes `bytes`, if there is room for them in the quota and on the disk that holds `folder`.
     pub(super) fn take(&self, bytes: u64, folder: &Path) -> io::Result<()> {
-        let full = |what: String| Err(io::Error::new(io::ErrorKind::StorageFull, what));
+        let full = |what: String| {
+            self.refused.store(self.now(), Relaxed);
+            Err(io::Error::new(io::ErrorKind::StorageFull, what))
+        };
         if self.used.load(Relaxed) + bytes > self.limit {
             return full(format!("the spool's quota of {} MB is used up", self.limit >> 20));
         }
@@ -73,6 +84,16 @@ impl Quota {
         }
         self.used.fetch_add(bytes, Relaxed);
         Ok(())
+    }
+
+    /// Whether one of the spools waits for room: the others then keep no more than they must.
+    pub(super) fn is_short(&self) -> bool {
+        let refused = self.refused.load(Relaxed);
+        refused != NEVER && u128::from(self.now().saturating_sub(refused)) < WANTED.as_millis()
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.made.elapsed().as_millis()).unwrap_or(NEVER - 1)
     }
 
     /// Counts bytes that are there already.

@@ -126,8 +126,9 @@ impl State {
         self.end += piece.bytes.len() as u64;
         self.bytes += piece.bytes.len();
         self.pieces.push_back((start, piece));
-        // What was taken and is not applied yet is kept for a destination that reconnects, as far as there is room.
-        while self.disk.is_none() && self.bytes > MEMORY && self.pop_before(self.read) {}
+        // What was taken and is not applied yet is kept for a destination that reconnects, as far as there is room. With a
+        // disk there is: the checkpoint that it comes back with may lie before all that was taken.
+        while !self.has_disk && self.bytes > MEMORY && self.pop_before(self.read) {}
         self.spilling |= self.bytes > MEMORY && !self.is_patient();
     }
 
@@ -146,6 +147,17 @@ impl State {
         counted <= MEMORY as u64
     }
 
+    /// Whether nothing can move: there is no room, and the reader has taken all that there is. A transaction larger than
+    /// memory and files together has no checkpoint before its end.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.disk_trouble.is_some() && self.waiting() == 0 && !self.has_room()
+    }
+
+    /// Whether there is more in memory than it may hold.
+    pub(super) fn is_over(&self) -> bool {
+        self.bytes > MEMORY
+    }
+
     /// Why there is no room; `None` where that is not out of the ordinary: a snapshot is loaded as it comes.
     pub(super) fn why_full(&self) -> Option<String> {
         let no_disk = !self.has_disk && !self.raw;
@@ -160,10 +172,10 @@ impl State {
         (Origin { position, stream }, pieces)
     }
 
-    pub(super) fn moved_to_disk(&mut self) {
+    /// What was in memory before a position is in files now; more may have come meanwhile.
+    pub(super) fn moved_to_disk(&mut self, end: u64) {
         self.spilling = true;
-        self.pieces.clear();
-        self.bytes = 0;
+        while self.pop_before(end) {}
     }
 
     /// From which position on something is still needed, when the destination may ask for what is behind `offset`.

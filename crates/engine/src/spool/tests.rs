@@ -41,6 +41,16 @@ async fn push(rig: &Rig, from: u64, length: usize) {
     }
 }
 
+/// Begins a push and drops it while its bytes are being written.
+async fn push_and_drop(input: &SpoolIn, at: u64) {
+    let mut pushing = std::pin::pin!(input.push(piece(pattern(at, 200_000))));
+    std::future::poll_fn(|cx| {
+        assert!(pushing.as_mut().poll(cx).is_pending(), "it writes");
+        std::task::Poll::Ready(())
+    })
+    .await;
+}
+
 async fn expect(output: &mut SpoolOut, from: u64, length: usize) {
     let mut got = Vec::new();
     while got.len() < length {
@@ -215,4 +225,160 @@ async fn a_history_has_the_name_of_what_was_taken_and_not_of_what_comes() {
         assert!(renamed);
         assert_eq!(rig.output.history().as_ref(), PROMOTED);
     }
+}
+
+/// What was taken is not what the destination stands at: its checkpoint may lie before it, and it asks from there.
+#[tokio::test]
+async fn what_was_taken_and_has_no_checkpoint_yet_goes_to_disk_with_the_rest() {
+    let mut rig = rig(Some(1 << 30));
+    rig.output.begin(&place(0), Supply::Source).await;
+    rig.input.next_beginning().await;
+    push(&rig, 0, 400_000).await;
+    expect(&mut rig.output, 0, 400_000).await;
+    rig.meters.streaming(150_000);
+    push(&rig, 400_000, MEMORY).await;
+    assert!(rig.meters.spool().1 > 0, "it spilled");
+    rig.output.begin(&place(150_000), Supply::Held).await;
+    expect(&mut rig.output, 150_000, 250_000 + MEMORY).await;
+}
+
+/// PINGs and the like move what is applied past the checkpoint that is stored.
+#[tokio::test]
+async fn what_follows_the_stored_checkpoint_is_held_however_far_the_stream_was_applied() {
+    for length in [600_000, MEMORY + 600_000] {
+        let mut rig = rig(Some(1 << 30));
+        rig.output.begin(&place(0), Supply::Source).await;
+        rig.input.next_beginning().await;
+        rig.meters.streaming(150_000);
+        push(&rig, 0, length).await;
+        expect(&mut rig.output, 0, length).await;
+        rig.meters.executed(length as u64, 0, 0, None);
+        rig.input.tidy().await;
+        rig.output.begin(&place(150_000), Supply::Held).await;
+        expect(&mut rig.output, 150_000, length - 150_000).await;
+    }
+}
+
+/// A transaction larger than memory and quota together is taken as a whole before any of it has a checkpoint.
+#[tokio::test]
+async fn a_transaction_larger_than_memory_and_quota_passes() {
+    for quota in [None, Some(4 << 20), Some(48 << 20)] {
+        let mut rig = rig(quota);
+        rig.output.begin(&place(0), Supply::Source).await;
+        rig.input.next_beginning().await;
+        for at in (0..4 * MEMORY).step_by(200_000) {
+            tokio::time::timeout(Duration::from_secs(5), rig.input.room()).await.expect("there is room");
+            push(&rig, at as u64, 200_000).await;
+            expect(&mut rig.output, at as u64, 200_000).await;
+        }
+    }
+}
+
+/// The quota is for all sources together: what one of them keeps only because it is not durable is in the others' way.
+#[tokio::test]
+async fn what_is_only_not_durable_makes_room_for_another_source() {
+    let quota = Arc::new(Quota::new(2 * MEMORY as u64));
+    let (folders, pause) = ((tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()), watch::channel(false));
+    let open = |folder: &tempfile::TempDir| {
+        let meters = Arc::new(Meters::default());
+        let disk = Disk::open(folder.path(), quota.clone()).unwrap();
+        let (input, output) = spool(Some(disk), meters.clone(), pause.1.clone());
+        Rig { input, output, meters, pause: pause.0.clone(), _folder: None }
+    };
+    let (mut first, mut second) = (open(&folders.0), open(&folders.1));
+    for rig in [&mut first, &mut second] {
+        rig.output.begin(&place(0), Supply::Source).await;
+        rig.input.next_beginning().await;
+    }
+    let length = MEMORY + (8 << 20);
+    push(&first, 0, length).await;
+    expect(&mut first.output, 0, length).await;
+    first.meters.streaming(length as u64);
+    first.meters.durable_up_to(Some(1));
+    first.input.tidy().await;
+    assert!(first.meters.spool().1 >= MEMORY as u64, "it is kept while there is room");
+
+    push(&second, 0, length).await;
+    assert!(second.input.is_full());
+    first.input.tidy().await;
+    assert_eq!(first.meters.spool().1, 0, "it is kept no longer");
+    second.input.room().await;
+    expect(&mut second.output, 0, length).await;
+}
+
+/// A connection that ends drops its pump, whatever that waits for.
+#[tokio::test]
+async fn a_write_that_nobody_waits_for_is_known_all_the_same() {
+    let mut rig = rig(Some(1 << 30));
+    rig.output.begin(&place(0), Supply::Source).await;
+    rig.input.next_beginning().await;
+    push(&rig, 0, MEMORY).await;
+    push_and_drop(&rig.input, MEMORY as u64).await;
+    // The next connection goes on at once.
+    let at = MEMORY as u64 + 200_000;
+    push(&rig, at, 400_000).await;
+    rig.input.tidy().await;
+    let length = at + 400_000;
+    let on_disk = rig.meters.spool().1;
+    assert!((length..length + 100_000).contains(&on_disk), "{on_disk} bytes of {length} are in files");
+    expect(&mut rig.output, 0, length as usize).await;
+}
+
+#[tokio::test]
+async fn a_write_that_nobody_waits_for_is_cut_back_with_the_rest() {
+    let mut rig = rig(Some(1 << 30));
+    rig.output.begin(&place(0), Supply::Source).await;
+    rig.input.next_beginning().await;
+    push(&rig, 0, MEMORY).await;
+    push_and_drop(&rig.input, MEMORY as u64).await;
+    assert!(rig.input.cut_back(MEMORY as u64 - 50_000).await);
+    rig.input.push(piece(vec![b'n'; 300_000])).await;
+    rig.input.tidy().await;
+    expect(&mut rig.output, 0, MEMORY - 200_000).await;
+    let mut got = Vec::new();
+    while got.len() < 300_000 {
+        got.extend_from_slice(&rig.output.next().await.unwrap().bytes);
+    }
+    assert!(got.ends_with(&[b'n'; 300_000]), "what the source took back is not given out");
+}
+
+#[tokio::test]
+async fn a_write_that_nobody_waits_for_is_gone_with_what_it_belonged_to() {
+    let mut rig = rig(Some(1 << 30));
+    rig.output.begin(&place(0), Supply::Source).await;
+    rig.input.next_beginning().await;
+    push(&rig, 0, MEMORY).await;
+    push_and_drop(&rig.input, MEMORY as u64).await;
+    rig.output.begin(&place(70_000), Supply::Source).await;
+    rig.input.next_beginning().await;
+    push(&rig, 70_000, 400_000).await;
+    rig.input.tidy().await;
+    assert_eq!(rig.meters.spool(), (400_000, 0), "nothing is in files");
+    expect(&mut rig.output, 70_000, 400_000).await;
+}
+
+/// A source that is stopped and started again finds its folder free, and its files counted once.
+#[tokio::test]
+async fn a_run_that_ends_leaves_its_folder_and_its_share_of_the_quota_to_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let quota = Arc::new(Quota::new(MEMORY as u64 + (8 << 20)));
+    let (_pause, paused) = watch::channel(false);
+    let disk = Disk::open(folder.path(), quota.clone()).unwrap();
+    let (input, output) = spool(Some(disk.clone()), Arc::default(), paused.clone());
+    let mut first = Rig { input, output, meters: Arc::default(), pause: watch::channel(false).0, _folder: None };
+    first.output.begin(&place(0), Supply::Source).await;
+    first.input.next_beginning().await;
+    push(&first, 0, MEMORY).await;
+    push_and_drop(&first.input, MEMORY as u64).await;
+    drop(first);
+    disk.close().await;
+
+    let again = Disk::open(folder.path(), quota).expect("the folder is free");
+    let (mut input, mut output) = spool(Some(again), Arc::default(), paused);
+    output.begin(&place(0), Supply::Left).await;
+    let end = MEMORY as u64 + 200_000;
+    assert_eq!(input.next_beginning().await.offset, end);
+    input.push(piece(pattern(end, 200_000))).await;
+    assert!(input.why_full().is_none(), "there is room for it: {:?}", input.why_full());
+    expect(&mut output, 0, MEMORY + 400_000).await;
 }
