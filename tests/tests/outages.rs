@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
+use std::time::{Duration, Instant};
+
 use tributary_tests::cli::Sync;
 use tributary_tests::compare;
 use tributary_tests::eventually;
@@ -143,4 +145,40 @@ fn other_users_are_read_only_until_a_stop_also_behind_a_kill() {
     assert_eq!(ended.code, Some(0), "{}", ended.output());
     assert_eq!(destination.run::<Vec<String>>(&["ACL", "LIST"]), before);
     assert_eq!(destination.run::<String>(&["GET", "still"]), "replicated");
+}
+
+#[test]
+fn a_destination_that_hangs_before_it_is_emptied_is_told_and_holds_up_no_stop() {
+    // The source lets its snapshot wait, so that there is a time in which only the flush is still to come.
+    let source = Server::with(Version::Redis70, &["repl-diskless-sync-delay 5"]);
+    let destination = Server::start(Version::Redis70);
+    source.run::<()>(&["SET", "key", "value"]);
+    let mut sync = Sync::between(&source, &destination, &[]);
+    eventually("the source was asked", || (source.count("connected_slaves") == 1).then_some(()));
+    destination.freeze();
+    sync.until_retrying("timed_out");
+    sync.signal("TERM");
+    let asked = Instant::now();
+    assert_eq!(sync.ended().code, Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
+    destination.thaw();
+}
+
+#[test]
+fn a_stop_while_the_destination_is_emptied_does_not_wait_for_it() {
+    let source = Server::with(Version::Redis70, &["repl-diskless-sync-delay 5"]);
+    let destination = Server::start(Version::Redis70);
+    source.run::<()>(&["SET", "key", "value"]);
+    let sync = Sync::between(&source, &destination, &[]);
+    eventually("the source was asked", || (source.count("connected_slaves") == 1).then_some(()));
+    destination.freeze();
+    // From then on the flush hangs.
+    eventually("the snapshot was begun", || (source.count("total_forks") == 1).then_some(()));
+    let begun = Instant::now();
+    eventually("the flush was begun", || (begun.elapsed() > Duration::from_secs(1)).then_some(()));
+    sync.signal("TERM");
+    let asked = Instant::now();
+    assert_eq!(sync.ended().code, Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    destination.thaw();
 }

@@ -218,7 +218,7 @@ pub(crate) async fn flush(
     predecessors: &[String],
     own: &Arc<OwnClients>,
 ) -> Result<(), Failure> {
-    let mut control = Control::open_patient(&spec.destination).await?;
+    let mut control = Control::open(&spec.destination).await?;
     control.belongs_to(own).await;
     select_home(&mut control, &spec.destination).await?;
     let has_functions = spec.destination.db.is_none() && numbers(&facts(&mut control).await?.version) >= (7, 0);
@@ -243,7 +243,7 @@ pub(crate) async fn flush(
         }
         commands.extend(kept.iter().map(|(key, value)| vec!["SET", key, value]));
         commands.extend(keys.iter().map(|key| vec!["SET", key, &loading]));
-        if control.transaction(&commands).await? {
+        if control.long_transaction(&commands).await? {
             return Ok(());
         }
     }
