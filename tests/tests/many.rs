@@ -389,3 +389,24 @@ fn a_source_that_is_added_while_the_destination_is_down_is_loaded_beside_the_oth
     assert_eq!(joining.first.count("sync_full"), 1);
     assert_eq!(sync.interrupt().code, Some(0));
 }
+
+#[test]
+fn with_a_state_folder_sources_may_be_given_in_another_order() {
+    let servers: Vec<Server> = (0..3).map(|_| Server::start(Version::Redis70)).collect();
+    let [first, second, destination] = servers.as_slice() else { panic!("three servers") };
+    first.run::<()>(&["SET", "of the first", "1"]);
+    second.run::<()>(&["SET", "of the second", "2"]);
+    let folder = tempfile::tempdir().unwrap();
+    let state = ["--state", folder.path().to_str().unwrap(), "--add-sources"];
+    let mut sync = Sync::from_all(&[first.url()], &destination.url(), &state, &[]);
+    sync.until_all_synced();
+    assert_eq!(sync.interrupt().code, Some(0));
+    destination.run::<()>(&["SET", "a stranger's", "1"]);
+    for _ in 0..2 {
+        let mut sync = Sync::from_all(&[second.url(), first.url()], &destination.url(), &state, &[]);
+        sync.until_all_synced();
+        eventually("all keys", || (destination.run::<u64>(&["DBSIZE"]) == 5).then_some(()));
+        assert_eq!(sync.interrupt().code, Some(0));
+    }
+    assert_eq!((first.count("sync_full"), second.count("sync_full")), (1, 1));
+}

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
+use std::time::{Duration, Instant};
+
 use tributary_tests::cli::Sync;
 use tributary_tests::compare;
 use tributary_tests::eventually;
@@ -143,4 +145,100 @@ fn other_users_are_read_only_until_a_stop_also_behind_a_kill() {
     assert_eq!(ended.code, Some(0), "{}", ended.output());
     assert_eq!(destination.run::<Vec<String>>(&["ACL", "LIST"]), before);
     assert_eq!(destination.run::<String>(&["GET", "still"]), "replicated");
+}
+
+#[test]
+fn a_destination_that_hangs_before_it_is_emptied_is_told_and_holds_up_no_stop() {
+    // The source lets its snapshot wait, so that there is a time in which only the flush is still to come.
+    let source = Server::with(Version::Redis70, &["repl-diskless-sync-delay 5"]);
+    let destination = Server::start(Version::Redis70);
+    source.run::<()>(&["SET", "key", "value"]);
+    let mut sync = Sync::between(&source, &destination, &[]);
+    eventually("the source was asked", || (source.count("connected_slaves") == 1).then_some(()));
+    destination.freeze();
+    sync.until_retrying("timed_out");
+    sync.signal("TERM");
+    let asked = Instant::now();
+    assert_eq!(sync.ended().code, Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
+    destination.thaw();
+}
+
+#[test]
+fn a_stop_while_the_destination_is_emptied_does_not_wait_for_it() {
+    let source = Server::with(Version::Redis70, &["repl-diskless-sync-delay 5"]);
+    let destination = Server::start(Version::Redis70);
+    source.run::<()>(&["SET", "key", "value"]);
+    let sync = Sync::between(&source, &destination, &[]);
+    eventually("the source was asked", || (source.count("connected_slaves") == 1).then_some(()));
+    destination.freeze();
+    // From then on the flush hangs.
+    eventually("the snapshot was begun", || (source.count("total_forks") == 1).then_some(()));
+    let begun = Instant::now();
+    eventually("the flush was begun", || (begun.elapsed() > Duration::from_secs(1)).then_some(()));
+    sync.signal("TERM");
+    let asked = Instant::now();
+    assert_eq!(sync.ended().code, Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    destination.thaw();
+}
+
+/// The snapshot of the destination is of the run before last, whose name no run of today has met.
+#[test]
+fn a_destination_that_comes_back_with_marks_of_an_older_run_is_gone_on_with() {
+    let source = Server::start(Version::Redis70);
+    let mut destination = Server::start(Version::Redis70);
+    load::bulk(&source, 500);
+    for run in 0..2 {
+        let mut sync = Sync::between(&source, &destination, &[]);
+        sync.until_in_step(&source);
+        if run == 0 {
+            destination.run::<()>(&["SAVE"]);
+        }
+        assert_eq!(sync.interrupt().code, Some(0));
+    }
+    let mut sync = Sync::between(&source, &destination, &[]);
+    source.run::<()>(&["SET", "lost at first", "1"]);
+    sync.until_in_step(&source);
+    destination.kill();
+    sync.until("retrying", |report| report["phase"] == "retrying");
+    destination.start_again();
+    eventually("the write arrives again", || destination.run::<Option<String>>(&["GET", "lost at first"]));
+    sync.until_in_step(&source);
+    assert_eq!(source.count("sync_full"), 1, "the backlog held what was lost");
+    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+    assert_eq!(sync.interrupt().code, Some(0));
+}
+
+#[test]
+fn the_run_before_is_remembered_where_the_destination_was_not_there_at_first() {
+    let source = Server::with(Version::Redis70, &["repl-backlog-size 128mb"]);
+    let destination = Server::with(Version::Redis70, &["enable-debug-command yes"]);
+    let proxy = Proxy::before(destination.port());
+    source.run::<()>(&["SET", "key", "value"]);
+    let start = || Sync::start(&source.url(), &proxy.url(), &[], &[]);
+    let mut sync = start();
+    sync.until_in_step(&source);
+    destination.run::<()>(&["SAVE"]);
+    sync.signal("USR1");
+    sync.until("paused", |report| report["phase"] == "paused");
+    load::big_list(&source, "more than memory takes", 48);
+    sync.until("files of the spool", |report| report["spool_disk_bytes"].as_u64() > Some(0));
+    assert_eq!(sync.kill().code, None);
+
+    proxy.cut();
+    let mut sync = start();
+    sync.until("the destination is missed", |report| report["phase"] == "retrying");
+    proxy.mend();
+    sync.until_in_step(&source);
+    // The same process, with the marks of the run before.
+    destination.run::<()>(&["DEBUG", "RELOAD", "NOSAVE"]);
+    proxy.drop_connections();
+    sync.until_in_step(&source);
+    eventually("what was lost arrives again", || {
+        sync.still_runs();
+        (destination.run::<u64>(&["LLEN", "more than memory takes"]) > 0).then_some(())
+    });
+    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+    assert_eq!(sync.interrupt().code, Some(0));
 }

@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::Arc;
 
-use support::{Detour, RememberingKeyring, Server, open, replica, until};
+use support::{Detour, RememberingKeyring, Server, form_of, new_source, open, replica, until};
 use tributary_console::Console;
 use tributary_console::dto::{ApiError, ReplicaDraft, Status};
 
@@ -115,5 +115,41 @@ async fn an_address_that_comes_to_lead_back_stops_the_sync_before_anything_is_de
     for server in [&a, &b, &c] {
         server.answers(&["GET", "key"], "from outside").await;
     }
+    console.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_would_close_a_chain_is_refused_and_the_replica_runs_on_as_it_was() {
+    let (a, b) = (Server::start("a-secret").await, Server::start("b-secret").await);
+    let c = Server::start("c-secret").await;
+    let (folder, keyring) = (tempfile::tempdir().unwrap(), RememberingKeyring::default());
+    let console = open(folder.path(), &keyring).await;
+    let first = in_step(&console, replica("first", &a, &b)).await;
+    in_step(&console, replica("second", &b, &c)).await;
+    let kept = console.startup().await.unwrap().definitions.into_iter().find(|kept| kept.id == first).unwrap();
+    let mut form = form_of(&kept);
+    let mut back = new_source("back", &c);
+    back.endpoint.host = ALIAS.into();
+    form.sources.push(back);
+    let refused = ApiError::from(console.update(&first, form).await.unwrap_err());
+    assert_eq!(refused.code, "cycle");
+    let now = console.startup().await.unwrap().definitions.into_iter().find(|kept| kept.id == first).unwrap();
+    assert_eq!(now, kept);
+    a.run(&["SET", "key", "goes on"]).await;
+    c.answers(&["GET", "key"], "goes on").await;
+    console.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_replicas_that_would_feed_each_other_one_starts_when_both_are_started_at_once() {
+    let (a, b) = (Server::start("a-secret").await, Server::start("b-secret").await);
+    let (folder, keyring) = (tempfile::tempdir().unwrap(), RememberingKeyring::default());
+    let console = open(folder.path(), &keyring).await;
+    let there = console.create(replica("there", &a, &b)).await.unwrap().id;
+    let back = console.create(under_the_alias("back", &b, &a)).await.unwrap().id;
+    let (one, other) = tokio::join!(console.start(&there, Some("there")), console.start(&back, Some("back")));
+    let refused: Vec<String> =
+        [one, other].into_iter().filter_map(Result::err).map(|e| ApiError::from(e).code).collect();
+    assert_eq!(refused, ["cycle"]);
     console.shut_down().await;
 }

@@ -5,6 +5,7 @@
 mod support;
 
 use std::path::Path;
+use std::time::Duration;
 
 use support::{RememberingKeyring, Server, open, replica, until};
 use tributary_console::ConsoleError;
@@ -162,4 +163,50 @@ async fn a_replica_is_checked_line_by_line_before_it_is_kept_and_after() {
     assert_eq!(first.endpoint, format!("127.0.0.1:{}", source.port));
     assert_eq!((last.endpoint.as_str(), &last.source), (format!("127.0.0.1:{}", destination.port).as_str(), &None));
     assert!(first.source.is_some() && !format!("{kept:?}").contains("secret"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_whose_destination_hangs_holds_up_no_other() {
+    let (source, hanging) = (Server::start("s-secret").await, Server::start("h-secret").await);
+    let (other, destination) = (Server::start("o-secret").await, Server::start("d-secret").await);
+    let (folder, keyring) = (tempfile::tempdir().unwrap(), RememberingKeyring::default());
+    let console = open(folder.path(), &keyring).await;
+    let held = console.create(replica("held", &source, &hanging)).await.unwrap().id;
+    let free = console.create(replica("free", &other, &destination)).await.unwrap().id;
+    console.start(&held, None).await.unwrap();
+    until(&console, &held, |live| live.status == Status::Synced).await;
+    console.stop(&held).await.unwrap();
+    hanging.freeze();
+    let deleted = tokio::spawn({
+        let (console, held) = (console.clone(), held.clone());
+        async move { console.delete(&held).await }
+    });
+    // A server that does not say who it is costs 3 s.
+    let in_time = tokio::time::timeout(Duration::from_secs(10), async {
+        console.start(&free, None).await.unwrap();
+        console.stop(&free).await.unwrap();
+    });
+    in_time.await.expect("the other is free to start and stop");
+    assert!(!deleted.is_finished());
+    hanging.thaw();
+    deleted.await.unwrap().unwrap();
+    console.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_start_scans_the_destination() {
+    let (source, destination) = (Server::start("s-secret").await, Server::start("d-secret").await);
+    let (folder, keyring) = (tempfile::tempdir().unwrap(), RememberingKeyring::default());
+    source.run(&["SET", "key", "value"]).await;
+    let console = open(folder.path(), &keyring).await;
+    let id = console.create(replica("one", &source, &destination)).await.unwrap().id;
+    for _ in 0..2 {
+        console.start(&id, None).await.unwrap();
+        until(&console, &id, |live| live.status == Status::Synced).await;
+        assert_eq!(console.review(&id).await.unwrap().keys, 1, "the checkpoint does not count");
+        console.stop(&id).await.unwrap();
+    }
+    assert_eq!(code(console.restart(&id, None).await), "confirmation_needed");
+    assert!(!destination.was_scanned().await);
+    console.shut_down().await;
 }

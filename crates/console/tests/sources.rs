@@ -5,12 +5,13 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::Value;
 use support::{RememberingKeyring, Server, form_of, new_source, open, replica, until};
 use tempfile::TempDir;
 use tributary_console::Console;
-use tributary_console::dto::{PasswordDraft, ReplicaDefinition, ReplicaLive, Status};
+use tributary_console::dto::{PasswordDraft, Phase, ReplicaDefinition, ReplicaLive, Status};
 
 /// A replica of two sources that is in step.
 struct Two {
@@ -25,6 +26,14 @@ struct Two {
 
 impl Two {
     async fn new() -> Self {
+        let two = Self::kept().await;
+        two.console.start(&two.kept.id, None).await.unwrap();
+        two.until(|live| live.in_step == 2).await;
+        two
+    }
+
+    /// Not started yet.
+    async fn kept() -> Self {
         let (first, second) = (Server::start("1-secret").await, Server::start("2-secret").await);
         let destination = Server::start("d-secret").await;
         let (folder, keyring) = (tempfile::tempdir().unwrap(), RememberingKeyring::default());
@@ -34,8 +43,6 @@ impl Two {
         let mut draft = replica("two", &first, &destination);
         draft.sources.push(new_source("other", &second));
         let kept = console.create(draft).await.unwrap();
-        console.start(&kept.id, None).await.unwrap();
-        until(&console, &kept.id, |live| live.in_step == 2).await;
         Self { first, second, destination, console, kept, keyring, folder }
     }
 
@@ -59,6 +66,11 @@ impl Two {
         self.console.shut_down().await;
         self.console = open(self.folder.path(), &self.keyring).await;
         self.console.resume_all(true).await.unwrap();
+    }
+
+    /// This source begins no snapshot for a long time.
+    async fn makes_wait(&self, source: &Server, seconds: &str) {
+        source.run(&["CONFIG", "SET", "repl-diskless-sync-delay", seconds]).await;
     }
 
     async fn full_syncs(&self) -> (u64, u64) {
@@ -157,5 +169,139 @@ async fn a_source_that_cannot_be_added_leaves_the_others_alone_and_is_loaded_onc
     two.destination.answers(&["GET", "third"], "3").await;
     two.until(|live| live.in_step == 3).await;
     assert_eq!(two.full_syncs().await, (1, 1), "nothing was loaded again");
+    two.console.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_stopped_before_its_snapshot_holds_up_no_other_and_joins_later() {
+    let two = Two::kept().await;
+    two.makes_wait(&two.second, "600").await;
+    two.console.start(&two.kept.id, None).await.unwrap();
+    two.until(|live| live.sources.iter().all(|source| source.phase == Phase::WaitingForSnapshot)).await;
+    two.console.stop_source(&two.kept.id, two.other()).await.unwrap();
+    two.until(|live| stopped(live) == [false, true] && live.in_step == 1).await;
+    two.follows(&two.first, "alone").await;
+    two.makes_wait(&two.second, "0").await;
+    two.console.start_source(&two.kept.id, two.other()).await.unwrap();
+    two.until(|live| live.in_step == 2).await;
+    two.destination.answers(&["GET", "second"], "2").await;
+    assert_eq!(two.first.count("sync_full").await, 1, "the first was not loaded again");
+    two.console.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_emptied_for_sources_that_were_all_stopped_before_their_snapshots() {
+    let two = Two::kept().await;
+    two.destination.run(&["SET", "precious", "data"]).await;
+    for source in [&two.first, &two.second] {
+        two.makes_wait(source, "600").await;
+    }
+    two.console.start(&two.kept.id, Some("two")).await.unwrap();
+    two.until(|live| live.sources.iter().all(|source| source.phase == Phase::WaitingForSnapshot)).await;
+    for source in &two.kept.sources {
+        two.console.stop_source(&two.kept.id, &source.id).await.unwrap();
+    }
+    two.until(|live| stopped(live) == [true, true]).await;
+    // Until the engine has come to its end.
+    let ended = async {
+        while two.console.running() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    ended.await;
+    two.destination.answers(&["GET", "precious"], "data").await;
+    two.console.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_stopped_and_started_before_its_snapshot_is_loaded_with_the_others() {
+    let two = Two::kept().await;
+    two.destination.run(&["SET", "confirmed to go", "1"]).await;
+    two.makes_wait(&two.first, "600").await;
+    two.console.start(&two.kept.id, Some("two")).await.unwrap();
+    two.until(|live| live.sources.iter().all(|source| source.phase == Phase::WaitingForSnapshot)).await;
+    two.console.stop_source(&two.kept.id, two.other()).await.unwrap();
+    two.console.start_source(&two.kept.id, two.other()).await.unwrap();
+    two.until(|live| live.sources[1].phase == Phase::WaitingForSnapshot).await;
+    assert_eq!(two.destination.run(&["EXISTS", "second"]).await, Value::Int(0), "it waits for the first");
+    two.makes_wait(&two.first, "0").await;
+    two.until(|live| live.in_step == 2).await;
+    two.destination.answers(&["GET", "second"], "2").await;
+    assert_eq!(two.destination.run(&["EXISTS", "confirmed to go"]).await, Value::Int(0));
+    assert_eq!(two.first.count("sync_full").await, 1);
+    two.console.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_stopped_within_its_load_joins_later_and_the_other_is_not_loaded_again() {
+    let mut two = Two::kept().await;
+    let fill = "for i = 1, 3000 do redis.call('SET', 'second:' .. i, string.rep('x', 1000)) end";
+    two.second.run(&["EVAL", fill, "0"]).await;
+    two.second.run(&["CONFIG", "SET", "rdb-key-save-delay", "5000"]).await;
+    two.console.start(&two.kept.id, None).await.unwrap();
+    two.until(|live| live.sources[1].phase == Phase::Loading && live.in_step == 1).await;
+    two.console.stop_source(&two.kept.id, two.other()).await.unwrap();
+    two.until(|live| stopped(live) == [false, true]).await;
+    two.follows(&two.first, "alone").await;
+    two.second.run(&["CONFIG", "SET", "rdb-key-save-delay", "0"]).await;
+    two.reopen().await;
+    two.until(|live| stopped(live) == [false, true] && live.in_step == 1).await;
+    two.console.start_source(&two.kept.id, two.other()).await.unwrap();
+    two.until(|live| live.in_step == 2).await;
+    assert_eq!(two.destination.run(&["STRLEN", "second:3000"]).await, Value::Int(1000));
+    assert_eq!(two.first.count("sync_full").await, 1, "the first was not loaded again");
+    two.console.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_started_while_its_stop_drains_goes_on() {
+    let two = Two::new().await;
+    two.destination.run(&["CLIENT", "PAUSE", "2000", "WRITE"]).await;
+    two.second.run(&["SET", "while", "paused"]).await;
+    two.console.stop_source(&two.kept.id, two.other()).await.unwrap();
+    two.console.start_source(&two.kept.id, two.other()).await.unwrap();
+    two.destination.answers(&["GET", "while"], "paused").await;
+    two.follows(&two.second, "again").await;
+    two.until(|live| live.in_step == 2).await;
+    assert_eq!(two.full_syncs().await, (1, 1));
+    two.console.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_stopped_is_loaded_with_the_others_for_its_data_and_stays_stopped() {
+    let two = Two::new().await;
+    two.console.stop_source(&two.kept.id, two.other()).await.unwrap();
+    two.until(|live| stopped(live) == [false, true]).await;
+    two.second.run(&["SET", "later", "1"]).await;
+    // All are loaded again.
+    two.first.run(&["FLUSHALL"]).await;
+    two.first.run(&["SET", "first", "once more"]).await;
+    two.destination.answers(&["GET", "first"], "once more").await;
+    two.until(|live| stopped(live) == [false, true] && live.in_step == 1).await;
+    two.destination.answers(&["GET", "second"], "2").await;
+    two.destination.answers(&["GET", "later"], "1").await;
+    assert_eq!(two.full_syncs().await, (2, 2));
+    assert_eq!(two.second.count("connected_slaves").await, 0);
+    two.second.run(&["SET", "after", "it"]).await;
+    two.follows(&two.first, "goes on").await;
+    assert_eq!(two.destination.run(&["EXISTS", "after"]).await, Value::Int(0));
+    two.console.start_source(&two.kept.id, two.other()).await.unwrap();
+    two.destination.answers(&["GET", "after"], "it").await;
+    assert_eq!(two.full_syncs().await, (2, 2), "it went on from its checkpoint");
+    two.console.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_cannot_be_kept_leaves_the_replica_running_as_it_was() {
+    let two = Two::new().await;
+    let third = Server::start("3-secret").await;
+    let mut form = form_of(&two.kept);
+    form.sources.push(new_source("third", &third));
+    two.keyring.lock();
+    two.console.update(&two.kept.id, form).await.unwrap_err();
+    assert_eq!(two.console.startup().await.unwrap().definitions[0].sources.len(), 2);
+    assert_eq!(two.console.running(), 1);
+    two.follows(&two.first, "as before").await;
     two.console.shut_down().await;
 }

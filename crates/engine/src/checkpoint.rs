@@ -43,7 +43,8 @@ pub(crate) struct Checkpoint {
 pub(crate) struct Session {
     /// The run of a replica: host, process and a random part, without blanks.
     pub owner: String,
-    /// Its connection: start of the server's run ID, and the client ID there; none before it has one.
+    /// Its connection: start of the server's run ID, and the client ID there, 0 where it has left; none where the server
+    /// does not say.
     pub client: Option<(String, u64)>,
     /// Whether there may be held expiries at the destination.
     pub held_back: bool,
@@ -70,6 +71,12 @@ pub(crate) struct Mark {
 }
 
 impl Session {
+    /// Its connection to a server, by the server's run ID or its beginning. After a restart numbers mean other clients.
+    pub(crate) fn client_at(&self, run: &str) -> Option<u64> {
+        let (there, id) = self.client.as_ref()?;
+        (run.starts_with(there.as_str()) && *id != 0).then_some(*id)
+    }
+
     fn encode(&self) -> String {
         let held = if self.held_back { HELD } else { "" };
         match &self.client {

@@ -38,20 +38,11 @@ pub(crate) struct Control {
 impl Control {
     /// Connects and authenticates.
     pub(crate) async fn open(endpoint: &Endpoint) -> Result<Self, Failure> {
-        Self::open_with(endpoint, RESPONSE_TIMEOUT).await
-    }
-
-    /// The same, for commands that may take very long.
-    pub(crate) async fn open_patient(endpoint: &Endpoint) -> Result<Self, Failure> {
-        Self::open_with(endpoint, PATIENT_TIMEOUT).await
-    }
-
-    async fn open_with(endpoint: &Endpoint, timeout: Duration) -> Result<Self, Failure> {
         let peer = Peer { name: endpoint.authority(), password: endpoint.password.clone() };
         let (reader, writer) = dial(endpoint).await?;
         // AUTH is sent below and not by the library, so that the server's own words are seen.
         let info = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(timeout));
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT));
         let stream = tokio::io::join(reader, writer);
         let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
             .await
@@ -107,6 +98,15 @@ impl Control {
         let peer = &self.peer;
         let done: Option<()> = pipe.query_async(&mut self.connection).await.map_err(|e| failure(peer, "EXEC", &e))?;
         Ok(done.is_some())
+    }
+
+    /// The same, for a transaction that may take very long. A server that hangs is still found out by the questions
+    /// before it.
+    pub(crate) async fn long_transaction(&mut self, commands: &[Vec<&str>]) -> Result<bool, Failure> {
+        self.connection.set_response_timeout(PATIENT_TIMEOUT);
+        let done = self.transaction(commands).await;
+        self.connection.set_response_timeout(RESPONSE_TIMEOUT);
+        done
     }
 
     /// The answers to a command of one key, for each of the keys.

@@ -37,13 +37,13 @@ pub struct Survey {
     pub joinable: bool,
 }
 
-/// Looks at a replica's destination.
+/// Looks at a replica's destination. Nothing is scanned, for it may hold any number of keys.
 ///
 /// # Errors
 /// What keeps the destination from being used at all.
 pub async fn survey(spec: &ReplicaSpec) -> Result<Survey, Failure> {
     let mut control = Control::open(&spec.destination).await?;
-    let marks = marks(&mut control, &spec.destination, &spec.id).await?;
+    let marks = own_marks(&mut control, spec).await?;
     look(&mut control, spec, &marks).await
 }
 
@@ -51,7 +51,8 @@ async fn look(control: &mut Control, spec: &ReplicaSpec, marks: &HashMap<String,
     let endpoint = &spec.destination;
     let server = facts(control).await?;
     let home = endpoint.db.unwrap_or(0);
-    let own: u64 = control.query(&["EXISTS", &checkpoint::import_mode_key(&spec.id)]).await?;
+    let (import_mode, held_back) = (checkpoint::import_mode_key(&spec.id), checkpoint::held_back_key(&spec.id));
+    let own: u64 = control.query(&["EXISTS", &import_mode, &held_back]).await?;
     let mut keys_by_db = server.keys_by_db.clone();
     keys_by_db.retain(|(db, _)| endpoint.db.is_none_or(|wanted| wanted == *db));
     for (db, keys) in &mut keys_by_db {
@@ -166,16 +167,50 @@ pub(crate) async fn open(spec: &ReplicaSpec) -> Result<Opening, Failure> {
 
 /// The marks of a replica's own sources: known keys, so no scan is needed.
 async fn own_marks(control: &mut Control, spec: &ReplicaSpec) -> Result<HashMap<String, Mark>, Failure> {
-    select_home(control, &spec.destination).await?;
+    let keys = spec.sources.iter().map(|source| checkpoint::key(&spec.id, &source.id));
+    marks_at(control, &spec.destination, keys).await
+}
+
+async fn marks_at(
+    control: &mut Control,
+    endpoint: &Endpoint,
+    keys: impl Iterator<Item = String>,
+) -> Result<HashMap<String, Mark>, Failure> {
+    select_home(control, endpoint).await?;
     let mut found = HashMap::new();
-    for source in &spec.sources {
-        let key = checkpoint::key(&spec.id, &source.id);
+    for key in keys {
         let value: Option<String> = control.query(&["GET", &key]).await?;
         if let Some(mark) = value.as_deref().and_then(Mark::decode) {
             found.insert(key, mark);
         }
     }
     Ok(found)
+}
+
+/// Leaves a source that was stopped in the middle of a load of all as one that joins, so that its start loads it alone.
+pub(crate) async fn set_aside(spec: &ReplicaSpec, source: &str, owner: &Owner) -> Result<(), Failure> {
+    let mut control = Control::open(&spec.destination).await?;
+    select_home(&mut control, &spec.destination).await?;
+    let key = checkpoint::key(&spec.id, source);
+    for _ in 0..ATTEMPTS {
+        control.query::<String>(&["WATCH", &key]).await?;
+        let value: Option<String> = control.query(&["GET", &key]).await?;
+        let ours = |mark: &Mark| owner.is_of(&mark.session) && mark.progress == Progress::Loading;
+        let Some(mark) = value.as_deref().and_then(Mark::decode).filter(ours) else { return Ok(()) };
+        end_session(&mut control, &mark).await?;
+        let joins = Mark { progress: Progress::Joining, session: mark.session };
+        if control.transaction(&[vec!["SET", &key, &joins.encode()]]).await? {
+            return Ok(());
+        }
+    }
+    Err(Failure::new(ErrorKind::TakenOver, control.name(), "The checkpoint changes all the time."))
+}
+
+/// The runs that the checkpoints at the destination name.
+pub(crate) async fn owners(spec: &ReplicaSpec) -> Result<Arc<[String]>, Failure> {
+    let mut control = Control::open(&spec.destination).await?;
+    let marks = own_marks(&mut control, spec).await?;
+    Ok(marks.into_values().map(|mark| mark.session.owner).collect())
 }
 
 /// Records that a command failed within an executed transaction, so that the sync does not silently go on behind it.
@@ -202,9 +237,8 @@ pub(crate) async fn record_failed(spec: &ReplicaSpec, source: &str, owner: &Owne
 
 /// Ends the connection that a mark names, unless the server has been restarted since.
 async fn end_session(control: &mut Control, mark: &Mark) -> Result<(), Failure> {
-    let Some((run, client)) = &mark.session.client else { return Ok(()) };
-    let here = control.info(Some("server")).await?.get("run_id").map(|id| run_id(&format!("run_id:{id}")));
-    if here.flatten().as_ref() == Some(run) {
+    let server = control.info(Some("server")).await?;
+    if let Some(client) = server.get("run_id").and_then(|run| mark.session.client_at(run)) {
         control.query::<u64>(&["CLIENT", "KILL", "ID", &client.to_string()]).await?;
     }
     Ok(())
@@ -212,38 +246,45 @@ async fn end_session(control: &mut Control, mark: &Mark) -> Result<(), Failure> 
 
 /// Empties the destination and leaves the loading markers, in one transaction: there is no moment at which the data is
 /// gone and nothing tells whose work that was. Sessions of ours and of predecessors that still write are ended first.
+///
+/// Sources that do not load are left as ones that join: they were stopped.
 pub(crate) async fn flush(
     spec: &ReplicaSpec,
+    loads: &[bool],
     owner: &Owner,
     predecessors: &[String],
     own: &Arc<OwnClients>,
 ) -> Result<(), Failure> {
-    let mut control = Control::open_patient(&spec.destination).await?;
+    let mut control = Control::open(&spec.destination).await?;
     control.belongs_to(own).await;
     select_home(&mut control, &spec.destination).await?;
     let has_functions = spec.destination.db.is_none() && numbers(&facts(&mut control).await?.version) >= (7, 0);
-    let loading = Mark { progress: Progress::Loading, session: owner.session(None) }.encode();
     let keys: Vec<String> = spec.sources.iter().map(|source| checkpoint::key(&spec.id, &source.id)).collect();
     for _ in 0..ATTEMPTS {
         let watch: Vec<&str> = std::iter::once("WATCH").chain(keys.iter().map(String::as_str)).collect();
         control.query::<String>(&watch).await?;
         let run = control.info(Some("server")).await?.get("run_id").unwrap_or_default().to_owned();
         for mark in own_marks(&mut control, spec).await?.values() {
-            // Nobody is connected any more who was before the server restarted.
-            let gone = mark.session.client.as_ref().is_some_and(|(there, _)| !run.starts_with(there));
-            if !gone && !may_end(owner, predecessors, mark) {
+            if !may_end(owner, predecessors, mark, &run) {
                 return Err(taken_over(control.name(), &mark.session.owner));
             }
             end_session(&mut control, mark).await?;
         }
+        // The connection that empties it writes nothing else: there is none to end.
+        let client = run_id(&format!("run_id:{run}")).map(|run| (run, 0));
+        let mark = |loads: &bool| {
+            let progress = if *loads { Progress::Loading } else { Progress::Joining };
+            Mark { progress, session: owner.session(client.clone()) }.encode()
+        };
+        let marks: Vec<String> = loads.iter().map(mark).collect();
         let kept = keepsake(&mut control, &spec.id).await?;
         let mut commands = vec![vec![if spec.destination.db.is_some() { "FLUSHDB" } else { "FLUSHALL" }]];
         if has_functions {
             commands.push(vec!["FUNCTION", "FLUSH"]);
         }
         commands.extend(kept.iter().map(|(key, value)| vec!["SET", key, value]));
-        commands.extend(keys.iter().map(|key| vec!["SET", key, &loading]));
-        if control.transaction(&commands).await? {
+        commands.extend(keys.iter().zip(&marks).map(|(key, mark)| vec!["SET", key, mark]));
+        if control.long_transaction(&commands).await? {
             return Ok(());
         }
     }
@@ -276,9 +317,15 @@ pub(crate) async fn note_held_back(spec: &ReplicaSpec) -> Result<bool, Failure> 
 /// Removes a replica's checkpoints, or those of the sources that are named. Sessions that still write are ended first.
 pub(crate) async fn remove_marks(spec: &ReplicaSpec, sources: Option<&[String]>) -> Result<(), Failure> {
     let mut control = Control::open(&spec.destination).await?;
-    let found = marks(&mut control, &spec.destination, &spec.id).await?;
-    let wanted = |key: &str| sources.is_none_or(|ids| ids.iter().any(|id| key == checkpoint::key(&spec.id, id)));
-    for (key, mark) in found.iter().filter(|(key, _)| wanted(key)) {
+    let found = match sources {
+        // Also of sources that were removed while the destination was away: nobody knows their names any more.
+        None => marks(&mut control, &spec.destination, &spec.id).await?,
+        Some(ids) => {
+            let keys = ids.iter().map(|id| checkpoint::key(&spec.id, id));
+            marks_at(&mut control, &spec.destination, keys).await?
+        }
+    };
+    for (key, mark) in &found {
         end_session(&mut control, mark).await?;
         control.query::<u64>(&["DEL", key]).await?;
     }

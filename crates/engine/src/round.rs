@@ -1,6 +1,6 @@
 //! One round of a replica: all links together, until none is left or one end concerns them all.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -8,12 +8,13 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::destination;
 use crate::event::{EngineEvent, Severity};
 use crate::handle::Order;
 use crate::link::{self, Gate, LinkContext, LinkEnd, Start, back_off};
 use crate::meters::{Meters, Side};
 use crate::supervisor::Supervisor;
-use crate::{ErrorKind, Failure, Retry};
+use crate::{ErrorKind, Failure, Retry, SourceSpec};
 
 /// Why a round of all links ended.
 pub(crate) enum RoundEnd {
@@ -45,9 +46,14 @@ enum Begin {
 pub(crate) struct Starts(Vec<Begin>);
 
 impl Starts {
-    /// All with a snapshot: also those that the user has stopped, because their data is emptied with the rest.
-    pub(crate) fn all(sources: usize) -> Self {
-        Self(vec![Begin::Load; sources])
+    /// All with a snapshot. Of those that are `stopped` the ones that had `data` there, because it is emptied with the
+    /// rest; they stop again when it is in.
+    pub(crate) fn all(stopped: &[bool], data: &[bool]) -> Self {
+        let begin = |(stopped, data): (&bool, &bool)| match (stopped, data) {
+            (true, false) => Begin::Stay { loaded: false },
+            _ => Begin::Load,
+        };
+        Self(stopped.iter().zip(data).map(begin).collect())
     }
 
     /// All behind their checkpoints, but those that are `stopped`.
@@ -72,16 +78,23 @@ impl Starts {
     }
 }
 
+/// Where links that load wait for each other.
+struct Entrance {
+    ready: mpsc::Sender<u64>,
+    opened: watch::Receiver<bool>,
+}
+
 /// The links of a round that run.
 struct Running<'a> {
     supervisor: &'a Supervisor,
     links: JoinSet<(usize, LinkEnd)>,
     begins: Vec<Begin>,
     stops: HashMap<usize, CancellationToken>,
-    /// Links that are to begin again once they have ended.
-    again: HashSet<usize>,
-    /// Links that wait at the gate or are on their way to it.
-    awaited: HashSet<usize>,
+    /// The gate of a round that loads, until the destination has been emptied.
+    entrance: Option<Entrance>,
+    /// Links on their way to the gate, with their tickets: a link that was stopped there is not the one that comes after.
+    awaited: HashMap<usize, u64>,
+    tickets: u64,
     /// Times in a row that a source could not be loaded beside the others.
     attempts: HashMap<usize, u32>,
     stop: CancellationToken,
@@ -97,13 +110,14 @@ impl Running<'_> {
         meters.update(crate::meters::LinkState::begins);
         let ctx = LinkContext {
             spec: all.spec.clone(),
-            source: source.clone(),
+            source: SourceSpec { stopped: !all.wants(index), ..source.clone() },
             meters: meters.clone(),
             events: all.events.clone(),
             stop: stop.clone(),
             paused: paused.clone(),
             owner: all.owner.clone(),
             predecessors: all.predecessors.clone(),
+            planned: all.planned,
             quota: all.quota.clone(),
             skew: Arc::default(),
             destination_skew: all.destination_skew.clone(),
@@ -118,26 +132,66 @@ impl Running<'_> {
         match order {
             Order::Stop(index) => {
                 self.supervisor.want(index, false);
-                self.again.remove(&index);
                 if let Some(stop) = self.stops.get(&index) {
                     stop.cancel();
                 }
             }
             Order::Start(index) => {
                 self.supervisor.want(index, true);
-                match self.stops.get(&index) {
-                    // It still applies what it has received.
-                    Some(stop) if stop.is_cancelled() => drop(self.again.insert(index)),
-                    Some(_) => {}
-                    None => self.begin(index),
+                // One that runs, or still applies what it has received, begins again when it has ended.
+                if !self.stops.contains_key(&index) {
+                    self.begin(index);
                 }
             }
         }
     }
 
     fn begin(&mut self, index: usize) {
-        let start = if self.is_new(index) { Start::Join } else { Start::Resume };
+        let start = match (&self.entrance, self.begins.get(index)) {
+            (Some(entrance), Some(Begin::Load)) => {
+                self.tickets += 1;
+                self.awaited.insert(index, self.tickets);
+                let Entrance { ready, opened } = entrance;
+                Start::Load(Gate { ticket: self.tickets, ready: ready.clone(), open: opened.clone() })
+            }
+            _ if self.is_new(index) => Start::Join,
+            _ => Start::Resume,
+        };
         self.start(index, start);
+    }
+
+    /// Whether all that load wait at the gate, and any does: nothing is emptied for sources that were stopped there.
+    fn may_enter(&self) -> bool {
+        self.entrance.is_some() && self.awaited.is_empty() && self.stops.values().any(|stop| !stop.is_cancelled())
+    }
+
+    /// Which sources load once the destination is empty; those that were stopped on the way join when they are started.
+    fn loads(&mut self) -> Vec<bool> {
+        for (index, begin) in self.begins.iter_mut().enumerate() {
+            let waits = self.stops.get(&index).is_some_and(|stop| !stop.is_cancelled());
+            if *begin == Begin::Load && !waits {
+                *begin = Begin::Stay { loaded: false };
+            }
+        }
+        self.begins.iter().map(|begin| *begin == Begin::Load).collect()
+    }
+
+    /// Notes at the destination that a source, stopped in the middle of a load of all, can join the others later.
+    fn set_aside(&mut self, index: usize) {
+        let all = self.supervisor;
+        let Some(id) = all.spec.sources.get(index).map(|source| source.id.clone()) else { return };
+        if let Some(begin) = self.begins.get_mut(index) {
+            *begin = Begin::Stay { loaded: false };
+        }
+        // Until that is done, the source is not started again.
+        self.stops.insert(index, self.stop.child_token());
+        let (spec, owner) = (all.spec.clone(), all.owner.clone());
+        self.links.spawn(async move {
+            if let Err(failure) = destination::set_aside(&spec, &id, &owner).await {
+                tracing::warn!(%failure, source = id, "a start of this source will load all again");
+            }
+            (index, LinkEnd::Stopped)
+        });
     }
 
     /// Loads a source once more beside the others, after a while.
@@ -174,12 +228,25 @@ impl Running<'_> {
 
     /// Records the end of a link; gives what it means for all, if it does.
     fn ended(&mut self, index: usize, end: LinkEnd) -> Option<RoundEnd> {
-        self.stops.remove(&index);
+        let asked = self.stops.remove(&index).is_some_and(|stop| stop.is_cancelled());
         self.awaited.remove(&index);
         let all = self.supervisor;
         let meters = all.meters.get(index)?;
+        // With the whole replica a load is broken off as a whole.
+        let alone = !self.stop.is_cancelled();
+        let loads = self.entrance.is_none() && self.begins.get(index) == Some(&Begin::Load);
+        let end = match end {
+            // What broke on the way to a stop concerns nobody any more.
+            LinkEnd::LoadFailed(_) | LinkEnd::JoinsAgain if asked && alone => LinkEnd::Stopped,
+            end => end,
+        };
         match end {
-            LinkEnd::Stopped if self.again.remove(&index) => {
+            LinkEnd::Stopped if alone && loads && !meters.state().is_loaded => {
+                meters.update(|state| state.stopped = Some(None));
+                self.set_aside(index);
+                None
+            }
+            LinkEnd::Stopped if alone && all.wants(index) => {
                 self.begin(index);
                 None
             }
@@ -225,8 +292,9 @@ impl Supervisor {
             links: JoinSet::new(),
             begins: starts.clone(),
             stops: HashMap::new(),
-            again: HashSet::new(),
-            awaited: HashSet::new(),
+            entrance: starts.contains(&Begin::Load).then_some(Entrance { ready, opened }),
+            awaited: HashMap::new(),
+            tickets: 0,
             attempts: HashMap::new(),
             stop: self.stop.child_token(),
             destination_back: destination_back.clone(),
@@ -234,38 +302,34 @@ impl Supervisor {
         if !starts.contains(&Begin::Load) {
             self.lock_down().await;
         }
-        let loads = |(index, begin): (usize, &Begin)| (*begin == Begin::Load).then_some(index);
-        running.awaited = starts.iter().enumerate().filter_map(loads).collect();
-        let mut closed = !running.awaited.is_empty();
         for (index, begin) in starts.into_iter().enumerate() {
-            match begin {
-                Begin::Load => {
-                    running.start(index, Start::Load(Gate { index, ready: ready.clone(), open: opened.clone() }))
-                }
-                Begin::Join => running.start(index, Start::Join),
-                Begin::Resume => running.start(index, Start::Resume),
-                Begin::Stay { .. } => {}
+            if !matches!(begin, Begin::Stay { .. }) {
+                running.begin(index);
             }
         }
         let end = loop {
-            if closed && running.awaited.is_empty() {
-                // A source that was stopped on its way to the gate is not waited for.
+            if running.may_enter() {
+                let loads = running.loads();
                 let flushed = tokio::select! {
-                    flushed = self.flush() => flushed,
+                    flushed = self.flush(&loads) => flushed,
                     () = self.stop.cancelled() => break RoundEnd::Over,
                 };
                 if let Err(failure) = flushed {
                     break RoundEnd::Failed(failure);
                 }
-                closed = false;
+                running.entrance = None;
                 open.send_replace(true);
             }
             tokio::select! {
-                Some(index) = ready_links.recv() => drop(running.awaited.remove(&index)),
+                Some(ticket) = ready_links.recv() => running.awaited.retain(|_, awaited| *awaited != ticket),
                 () = destination_back.notified() => self.lock_down().await,
                 Some(order) = orders.recv() => running.obey(order),
                 ended = running.links.join_next() => match ended {
-                    None => break RoundEnd::Over,
+                    // A start that came while the last link ended is not lost.
+                    None => match orders.try_recv() {
+                        Ok(order) => running.obey(order),
+                        Err(_) => break RoundEnd::Over,
+                    },
                     Some(Ok((index, end))) => if let Some(concerns_all) = running.ended(index, end) {
                         break concerns_all;
                     },

@@ -13,7 +13,8 @@ pub struct SourceSpec {
     pub name: String,
     /// Where it is.
     pub endpoint: Endpoint,
-    /// Stopped by the user: its data and its checkpoint stay, and it is not followed. A load starts it all the same.
+    /// Stopped by the user: its data and its checkpoint stay, and it is not followed. A load of all takes it along where it
+    /// had data, and then stops it again.
     pub stopped: bool,
 }
 

@@ -1,15 +1,15 @@
 //! Runs a replica: round after round, each of all links together ([`crate::round`]), until the user or an error ends it.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::checkpoint::{Mark, Progress};
+use crate::checkpoint::Progress;
 use crate::clients::OwnClients;
 use crate::destination::{self, Opening};
 use crate::event::Severity;
@@ -43,7 +43,9 @@ pub(crate) struct Supervisor {
     pub orders: mpsc::Receiver<Order>,
     pub owner: Owner,
     /// Owners of the checkpoints that this run found first; unknown until it has looked.
-    pub predecessors: Option<Arc<[String]>>,
+    pub predecessors: Arc<OnceLock<Arc<[String]>>>,
+    /// Whether a round was planned by what stands at the destination.
+    pub planned: bool,
     pub quota: Arc<Quota>,
     pub destination_skew: Arc<Skew>,
     /// Our connections to the destination that last.
@@ -82,7 +84,8 @@ impl Supervisor {
             flushed: AtomicBool::new(false),
             orders,
             owner: Owner::new(),
-            predecessors: None,
+            predecessors: Arc::default(),
+            planned: false,
             quota,
             destination_skew: Arc::default(),
             own: Arc::default(),
@@ -176,6 +179,7 @@ impl Supervisor {
 
     /// Where each source is to begin: all of them behind their checkpoints, or all with a snapshot.
     async fn plan(&mut self, mode: StartMode, resync: bool) -> Result<Starts, Failure> {
+        self.hear();
         for (stopped, meters) in self.left_out().into_iter().zip(&self.meters) {
             meters.update(|state| {
                 if !stopped {
@@ -204,11 +208,10 @@ impl Supervisor {
     fn know(&mut self, found: &Opening) -> Result<(), Failure> {
         let marks = || found.marks.iter().flatten();
         let owners = || marks().map(|mark| mark.session.owner.clone()).collect();
-        let predecessors = self.predecessors.get_or_insert_with(owners);
-        // A server that restarted may have loaded marks that are older than this run.
+        let predecessors = self.predecessors.get_or_init(owners);
+        self.planned = true;
         let run = found.survey.server.run_id.as_str();
-        let here = |mark: &&Mark| mark.session.client.as_ref().is_none_or(|(there, _)| run.starts_with(there));
-        match marks().filter(here).find(|mark| !may_end(&self.owner, predecessors, mark)) {
+        match marks().find(|mark| !may_end(&self.owner, predecessors, mark, run)) {
             Some(mark) => Err(taken_over(&self.spec.destination.authority(), &mark.session.owner)),
             None => Ok(()),
         }
@@ -227,18 +230,21 @@ impl Supervisor {
 
     fn starts(&self, mode: StartMode, resync: bool, found: &Opening) -> Result<Starts, Failure> {
         let Opening { survey, marks } = found;
-        let sources = self.spec.sources.len();
         let progress = || marks.iter().map(|mark| mark.as_ref().map(|mark| &mark.progress));
         let held: Vec<bool> = progress().map(|p| matches!(p, Some(Progress::At(_) | Progress::Failed(..)))).collect();
+        // What was being loaded with the rest is so again.
+        let data: Vec<bool> = progress().map(|p| p.is_some_and(|progress| *progress != Progress::Joining)).collect();
+        let all = || Starts::all(&self.left_out(), &data);
         let ours = resync && marks.iter().any(Option::is_some);
         if mode == StartMode::Restart || ours {
-            return Ok(Starts::all(sources));
+            return Ok(all());
         }
         if held.iter().all(|held| *held) {
             return Ok(Starts::behind(&self.left_out()));
         }
         if progress().flatten().any(|progress| *progress == Progress::Loading) {
-            return self.load_again(&held);
+            self.may_load_again(&held)?;
+            return Ok(all());
         }
         let joins = progress().zip(&held).all(|(progress, held)| *held || progress == Some(&Progress::Joining));
         match mode {
@@ -246,13 +252,13 @@ impl Supervisor {
             _ if held.contains(&true) && (joins || mode == StartMode::Join) => {
                 Ok(Starts::joining(&self.left_out(), &held))
             }
-            _ if mode == StartMode::MayFlush || survey.keys + survey.functions == 0 => Ok(Starts::all(sources)),
+            _ if mode == StartMode::MayFlush || survey.keys + survey.functions == 0 => Ok(all()),
             _ => Err(not_empty(&self.spec, survey.keys, survey.functions)),
         }
     }
 
     /// A load of this replica's own was broken off. Where some sources were whole already, that deletes their data.
-    fn load_again(&self, held: &[bool]) -> Result<Starts, Failure> {
+    fn may_load_again(&self, held: &[bool]) -> Result<(), Failure> {
         if held.contains(&true) {
             let message = "A load was broken off before all sources were in; all have to be loaded again.";
             if self.spec.options.ask_before_resync {
@@ -261,12 +267,29 @@ impl Supervisor {
             }
             self.events.replica(Severity::Warning, message.to_owned(), None);
         }
-        Ok(Starts::all(held.len()))
+        Ok(())
     }
 
     /// Which sources the user has stopped, in the order of the definition.
     fn left_out(&self) -> Vec<bool> {
         self.unwanted.iter().map(|stopped| stopped.load(Relaxed)).collect()
+    }
+
+    /// Whether the user wants a source to run.
+    pub(crate) fn wants(&self, index: usize) -> bool {
+        self.unwanted.get(index).is_some_and(|stopped| !stopped.load(Relaxed))
+    }
+
+    /// Takes note of what the user asked for while nothing ran.
+    fn hear(&mut self) {
+        while let Ok(order) = self.orders.try_recv() {
+            let (Order::Stop(index) | Order::Start(index)) = order;
+            let runs = matches!(order, Order::Start(_));
+            self.want(index, runs);
+            if let Some(meters) = self.meters.get(index).filter(|_| !runs) {
+                meters.update(|state| state.stopped = Some(None));
+            }
+        }
     }
 
     /// Remembers whether the user wants a source to run.
@@ -314,16 +337,16 @@ impl Supervisor {
         }
     }
 
-    /// Empties the destination for a load of all sources.
-    pub(crate) async fn flush(&self) -> Result<(), Failure> {
+    /// Empties the destination for a load of these sources.
+    pub(crate) async fn flush(&self, loads: &[bool]) -> Result<(), Failure> {
         for meters in &self.meters {
             meters.loading_begins();
         }
-        let predecessors = self.predecessors.as_deref().unwrap_or_default();
-        destination::flush(&self.spec, &self.owner, predecessors, &self.own).await?;
+        let predecessors = self.predecessors.get().map(|owners| &**owners).unwrap_or_default();
+        destination::flush(&self.spec, loads, &self.owner, predecessors, &self.own).await?;
         self.flushed.store(true, Relaxed);
         let name = self.spec.destination.address();
-        let count = self.spec.sources.len();
+        let count = loads.iter().filter(|loads| **loads).count();
         let sources = if count == 1 { "1 source".to_owned() } else { format!("{count} sources") };
         self.lock_down().await;
         self.events.replica(Severity::Info, format!("Emptied {name}; loading {sources}."), None);

@@ -17,7 +17,7 @@ impl Console {
     /// # Errors
     /// When there is no `redis-server`, or it does not start.
     pub async fn start_demo(self: &Arc<Self>) -> Result<ReplicaDefinition, ConsoleError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing(ID).await;
         let mut slot = self.demo.lock().await;
         if slot.is_some() {
             return Err(ConsoleError::AlreadyRunning("The demo is already running.".into()));
@@ -54,7 +54,7 @@ impl Console {
     /// # Errors
     /// When its history cannot be forgotten.
     pub async fn stop_demo(&self) -> Result<(), ConsoleError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing(ID).await;
         self.halt(ID).await;
         if let Some(demo) = self.demo.lock().await.take() {
             demo.stop().await;

@@ -1,6 +1,7 @@
 //! Which servers the endpoints of all replicas are, so that no replica feeds what feeds it, under whatever name.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -15,12 +16,28 @@ use crate::error::ConsoleError;
 /// How long a server may take to say who it is. One that does not is told by its address alone.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// A replica that may start. Until it runs, or this is dropped, it counts as one that does.
+pub(super) struct Admission {
+    console: Arc<Console>,
+    id: String,
+    /// What its destination feeds.
+    pub fed: Vec<Fed>,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        lock(&self.console.admitted).remove(&self.id);
+    }
+}
+
 impl Console {
-    /// Looks at a replica that is about to start, beside all others. Gives what its destination feeds.
+    /// Looks at a replica that is about to start, beside all others.
     ///
     /// # Errors
     /// When its data would come back to it, or its destination is another replica's.
-    pub(super) async fn admit(&self, definition: &Definition) -> Result<Vec<Fed>, ConsoleError> {
+    pub(super) async fn admit(self: &Arc<Self>, definition: &Definition) -> Result<Admission, ConsoleError> {
+        // Two that are looked at side by side would not see each other.
+        let _one_by_one = self.admitting.lock().await;
         let all = lock(&self.definitions).clone();
         if all.len() > 1 {
             self.identify(definition, &all).await;
@@ -30,11 +47,14 @@ impl Console {
         let known = lock(&self.identities);
         chain::check_writer(definition, &all, &known)?;
         chain::check_return(definition, &running, &known)?;
-        Ok(chain::fed(definition, &running, &known))
+        let fed = chain::fed(definition, &running, &known);
+        lock(&self.admitted).insert(definition.id.clone());
+        Ok(Admission { console: Arc::clone(self), id: definition.id.clone(), fed })
     }
 
     fn those_that_run(&self, definitions: &[Definition]) -> Vec<Definition> {
-        definitions.iter().filter(|definition| self.is_running(&definition.id)).cloned().collect()
+        let runs = |id: &str| self.is_running(id) || lock(&self.admitted).contains(id);
+        definitions.iter().filter(|definition| runs(&definition.id)).cloned().collect()
     }
 
     /// Asks the servers of this replica who they are, and those of replicas that do not run; the others are known from

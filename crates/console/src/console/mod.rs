@@ -9,11 +9,12 @@ mod replicas;
 mod running;
 mod sources;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{OwnedMutexGuard, broadcast, watch};
 
 use crate::credentials::{Keyring, Vault};
 use crate::definition::Definition;
@@ -53,8 +54,16 @@ pub struct Console {
     definitions: Mutex<Vec<Definition>>,
     runs: Mutex<HashMap<String, Run>>,
     identities: Mutex<Identities>,
-    /// Held across a start, a stop or an edit, so that two of them never meet in one replica.
-    changing: tokio::sync::Mutex<()>,
+    /// Held across a start, a stop or an edit, so that two of them never meet in one replica; others are not held up.
+    changing: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Held while a definition is compared with the others and kept.
+    keeping: tokio::sync::Mutex<()>,
+    /// Held while a replica that is to start is compared with those that run.
+    admitting: tokio::sync::Mutex<()>,
+    /// Admitted and on their way to run: for others they do already.
+    admitted: Mutex<HashSet<String>>,
+    /// The app is being closed: nothing starts any more.
+    closing: AtomicBool,
     demo: tokio::sync::Mutex<Option<Demo>>,
     /// Ran when the app was closed, and nobody has said yet whether to go on.
     offered: Mutex<Vec<String>>,
@@ -85,7 +94,11 @@ impl Console {
             definitions: Mutex::new(definitions),
             runs: Mutex::default(),
             identities: Mutex::default(),
-            changing: tokio::sync::Mutex::default(),
+            changing: Mutex::default(),
+            keeping: tokio::sync::Mutex::default(),
+            admitting: tokio::sync::Mutex::default(),
+            admitted: Mutex::default(),
+            closing: AtomicBool::new(false),
             demo: tokio::sync::Mutex::default(),
             offered: Mutex::new(ran),
             live: watch::Sender::new(Arc::default()),
@@ -186,6 +199,12 @@ impl Console {
     #[must_use]
     pub fn alerts(&self) -> broadcast::Receiver<Alert> {
         self.alerts.subscribe()
+    }
+
+    /// Waits until nothing else changes this replica, and keeps it so.
+    async fn changing(&self, id: &str) -> OwnedMutexGuard<()> {
+        let of_replica = lock(&self.changing).entry(id.to_owned()).or_default().clone();
+        of_replica.lock_owned().await
     }
 
     fn definition(&self, id: &str) -> Result<Definition, ConsoleError> {

@@ -96,7 +96,7 @@ impl Console {
     /// # Errors
     /// When a field is wrong, or it cannot be kept.
     pub async fn create(&self, draft: ReplicaDraft) -> Result<ReplicaDefinition, ConsoleError> {
-        let _changing = self.changing.lock().await;
+        let _keeping = self.keeping.lock().await;
         let drafted = self.check(&draft, None)?;
         self.keep(drafted, None).await
     }
@@ -107,7 +107,7 @@ impl Console {
     /// # Errors
     /// When a field is wrong, it runs, or it cannot be kept.
     pub async fn update(self: &Arc<Self>, id: &str, draft: ReplicaDraft) -> Result<ReplicaDefinition, ConsoleError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing(id).await;
         let drafted = self.check(&draft, Some(id))?;
         let previous = self.definition(id)?;
         let runs = self.is_running(id);
@@ -118,21 +118,29 @@ impl Console {
         let engine_changes =
             previous.options != drafted.definition.options || sources_of(&previous) != sources_of(&drafted.definition);
         let removed: Vec<String> = missing(&previous, &drafted.definition);
-        // Kept first: an edit that cannot be kept leaves the replica running as it was.
         let before = self.spec(previous.clone()).await;
-        let kept = self.keep(drafted, Some(previous)).await?;
-        if runs && engine_changes {
-            self.halt(id).await;
+        // All that may be refused comes first: then it runs on as it was.
+        let (drafted, next) = if runs && engine_changes {
+            let (drafted, spec) = self.drafted_spec(drafted).await?;
+            let admission = self.admit(&drafted.definition).await?;
+            (drafted, Some((spec, admission)))
+        } else {
+            (drafted, None)
+        };
+        let kept = {
+            let _keeping = self.keeping.lock().await;
+            // Another may have taken the name or the destination meanwhile.
+            self.check(&draft, Some(id))?;
+            self.keep(drafted, Some(previous)).await?
+        };
+        if let Some((spec, admission)) = next {
+            self.begin(spec, StartMode::Join, Some(admission)).await?;
         }
         if !removed.is_empty()
             && let Ok(before) = before
             && let Err(failure) = tributary_engine::forget_sources(&before, &removed).await
         {
             self.note(id, &format!("The checkpoint of a removed source stays at the destination: {failure}")).await?;
-        }
-        if runs && engine_changes {
-            let spec = self.spec(self.definition(id)?).await?;
-            self.launch(spec, StartMode::Join).await?;
         }
         Ok(kept)
     }
@@ -146,7 +154,7 @@ impl Console {
         if id == demo::ID {
             return self.stop_demo().await.map(|()| None);
         }
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing(id).await;
         let definition = self.definition(id)?;
         self.halt(id).await;
         let left = self.finish(&definition).await;

@@ -1,20 +1,27 @@
 //! Start, stop, restart, and what ran when the app was closed.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 use tributary_engine as engine;
 use tributary_engine::{EngineEvent, ReplicaSpec, StartMode};
 
+use super::kinship::Admission;
 use super::{Console, blocking, lock};
 use crate::definition::Definition;
+use crate::drafting::Drafted;
 use crate::dto::{EventView, Intent, Severity};
 use crate::error::ConsoleError;
-use crate::run::{Ending, Run};
+use crate::run::Run;
 use crate::store::{NewEvent, Store};
 use crate::time::{now_ms, unix_ms};
 use crate::{drafting, view};
+
+/// How long closing waits for what changes a replica meanwhile: longer than a stop drains.
+const CLOSING: Duration = Duration::from_secs(15);
 
 impl Console {
     /// Starts a replica: from its checkpoint where there is one, else from the beginning. A destination that holds
@@ -23,7 +30,7 @@ impl Console {
     /// # Errors
     /// When it runs, a password cannot be read, or the confirmation is missing.
     pub async fn start(self: &Arc<Self>, id: &str, confirm: Option<&str>) -> Result<(), ConsoleError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing(id).await;
         let definition = self.definition(id)?;
         if lock(&self.runs).get(id).is_some_and(Run::is_healthy) {
             return Err(ConsoleError::AlreadyRunning(format!("“{}” is already running.", definition.name)));
@@ -49,7 +56,7 @@ impl Console {
     /// # Errors
     /// When a password cannot be read, or the confirmation is missing.
     pub async fn restart(self: &Arc<Self>, id: &str, confirm: Option<&str>) -> Result<(), ConsoleError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing(id).await;
         let spec = self.spec(self.definition(id)?).await?;
         if confirm != Some(spec.name.as_str()) {
             let survey = engine::survey(&spec).await?;
@@ -65,7 +72,7 @@ impl Console {
     /// # Errors
     /// When it is gone, or the intent cannot be kept.
     pub async fn stop(&self, id: &str) -> Result<(), ConsoleError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing(id).await;
         self.definition(id)?;
         let ran = self.halt(id).await;
         self.intend(id, Intent::Stopped).await?;
@@ -80,7 +87,7 @@ impl Console {
     /// # Errors
     /// When it does not run, or the intent cannot be kept.
     pub async fn pause(&self, id: &str) -> Result<(), ConsoleError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing(id).await;
         let name = self.definition(id)?.name;
         if !lock(&self.runs).get(id).is_some_and(|run| run.pause(true)) {
             return Err(ConsoleError::NotRunning(format!("“{name}” does not run, so there is nothing to pause.")));
@@ -94,7 +101,7 @@ impl Console {
     /// # Errors
     /// When it does not run, or the intent cannot be kept.
     pub async fn resume(&self, id: &str) -> Result<(), ConsoleError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing(id).await;
         let name = self.definition(id)?.name;
         if !lock(&self.runs).get(id).is_some_and(|run| run.pause(false)) {
             return Err(ConsoleError::NotRunning(format!("“{name}” does not run: start it.")));
@@ -108,7 +115,7 @@ impl Console {
     /// # Errors
     /// When it still runs, a password cannot be read, or the intent cannot be kept.
     pub async fn skip_failed(self: &Arc<Self>, id: &str) -> Result<(), ConsoleError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing(id).await;
         let mut spec = self.spec(self.definition(id)?).await?;
         spec.options.skip_failed = true;
         self.launch(spec, StartMode::Resume).await
@@ -138,12 +145,19 @@ impl Console {
     }
 
     /// Stops everything and keeps the intents, so that the next run can offer to go on.
-    pub async fn shut_down(&self) {
-        let _changing = self.changing.lock().await;
+    pub async fn shut_down(self: &Arc<Self>) {
+        self.closing.store(true, Relaxed);
         let ids: Vec<String> = lock(&self.runs).keys().cloned().collect();
-        let endings: Vec<_> = ids.iter().filter_map(|id| lock(&self.runs).get_mut(id).and_then(Run::end)).collect();
+        let close = |id: String| {
+            let console = Arc::clone(self);
+            async move {
+                // What ends already is waited for, but not for ever: a replica that is deleted may take its time.
+                let _changing = tokio::time::timeout(CLOSING, console.changing(&id)).await;
+                console.halt(&id).await;
+            }
+        };
         // Side by side: a destination that is slow to drain holds up no other.
-        endings.into_iter().map(Ending::finish).collect::<JoinSet<()>>().join_all().await;
+        ids.into_iter().map(close).collect::<JoinSet<()>>().join_all().await;
         if let Some(demo) = self.demo.lock().await.take() {
             demo.stop().await;
         }
@@ -154,12 +168,24 @@ impl Console {
     }
 
     pub(super) async fn launch(self: &Arc<Self>, spec: ReplicaSpec, mode: StartMode) -> Result<(), ConsoleError> {
+        let admission = match spec.id.as_str() {
+            crate::demo::ID => None,
+            id => Some(self.admit(&self.definition(id)?).await?),
+        };
+        self.begin(spec, mode, admission).await
+    }
+
+    /// Starts what was admitted, in the place of what runs of it. All that may fail comes before that is ended.
+    pub(super) async fn begin(
+        self: &Arc<Self>,
+        spec: ReplicaSpec,
+        mode: StartMode,
+        mut admission: Option<Admission>,
+    ) -> Result<(), ConsoleError> {
         let id = spec.id.clone();
-        if id != crate::demo::ID {
-            let definition = self.definition(&id)?;
-            spec.options.downstream.set(self.admit(&definition).await?);
+        if let Some(admission) = &mut admission {
+            spec.options.downstream.set(std::mem::take(&mut admission.fed));
         }
-        self.halt(&id).await;
         self.intend(&id, if spec.options.paused { Intent::Paused } else { Intent::Running }).await?;
         lock(&self.offered).retain(|offered| *offered != id);
         let note = match mode {
@@ -168,10 +194,14 @@ impl Console {
             _ => "Started by the user.",
         };
         self.note(&id, note).await?;
+        self.halt(&id).await;
         let names = spec.sources.iter().map(|source| (source.id.clone(), source.name.clone())).collect();
         let record = Recorder { store: Arc::clone(&self.store), tell: self.events.clone(), replica: id.clone(), names };
-        let run = Run::start(spec, mode, |events| record.run(events));
-        lock(&self.runs).insert(id, run);
+        let mut runs = lock(&self.runs);
+        if self.closing.load(Relaxed) {
+            return Err(ConsoleError::NotRunning("The app is being closed.".into()));
+        }
+        runs.insert(id, Run::start(spec, mode, |events| record.run(events)));
         Ok(())
     }
 
@@ -195,11 +225,28 @@ impl Console {
         }
         let vault = Arc::clone(&self.vault);
         let quota = u64::from(definition.options.spool_quota_mb) << 20;
-        let mut spec =
+        let spec =
             blocking(move || definition.spec(|endpoint, field| drafting::kept_password(&vault, endpoint, field)))
                 .await?;
+        Ok(self.with_spool(spec, quota))
+    }
+
+    /// With a place for its spools, which may take so many bytes.
+    fn with_spool(&self, mut spec: ReplicaSpec, quota: u64) -> ReplicaSpec {
         spec.options.spool = (quota > 0).then(|| engine::SpoolSpec { folder: self.spool.clone(), quota });
-        Ok(spec)
+        spec
+    }
+
+    /// The same for a definition that is not kept yet.
+    pub(super) async fn drafted_spec(&self, drafted: Drafted) -> Result<(Drafted, ReplicaSpec), ConsoleError> {
+        let vault = Arc::clone(&self.vault);
+        let quota = u64::from(drafted.definition.options.spool_quota_mb) << 20;
+        let (drafted, spec) = blocking(move || {
+            let spec = drafted.definition.spec(|endpoint, field| drafted.password(&vault, endpoint, field))?;
+            Ok((drafted, spec))
+        })
+        .await?;
+        Ok((drafted, self.with_spool(spec, quota)))
     }
 
     pub(super) async fn intend(&self, id: &str, intent: Intent) -> Result<(), ConsoleError> {

@@ -11,7 +11,7 @@ impl Console {
     /// # Errors
     /// When it is gone, or the choice cannot be kept.
     pub async fn stop_source(&self, id: &str, source: &str) -> Result<(), ConsoleError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing(id).await;
         let name = self.choose(id, source, true).await?;
         if let Some(run) = lock(&self.runs).get(id) {
             run.stop_source(source);
@@ -26,7 +26,7 @@ impl Console {
     /// When it is gone, the choice cannot be kept, or the replica cannot be started.
     pub async fn start_source(self: &Arc<Self>, id: &str, source: &str) -> Result<(), ConsoleError> {
         let goes_on = {
-            let _changing = self.changing.lock().await;
+            let _changing = self.changing(id).await;
             let name = self.choose(id, source, false).await?;
             let goes_on = lock(&self.runs).get(id).is_some_and(|run| run.is_working() && run.start_source(source));
             if goes_on {

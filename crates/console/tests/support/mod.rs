@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -69,6 +69,26 @@ impl Server {
         let text = String::from_utf8(text).unwrap();
         let prefix = format!("{field}:");
         text.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap().trim().parse().unwrap()
+    }
+
+    /// Stops it where it is: its connections stay open, and nothing is answered.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on after [`Self::freeze`].
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Whether it was ever asked to scan.
+    pub async fn was_scanned(&self) -> bool {
+        let redis::Value::BulkString(text) = self.run(&["INFO", "commandstats"]).await else { panic!("no INFO") };
+        String::from_utf8(text).unwrap().contains("cmdstat_scan:")
     }
 
     /// Tributary's own keys.
@@ -140,16 +160,24 @@ impl Detour {
 
 /// Remembers what it is given.
 #[derive(Default, Clone)]
-pub struct RememberingKeyring(Arc<Mutex<HashMap<String, Secret>>>);
+pub struct RememberingKeyring(Arc<Mutex<HashMap<String, Secret>>>, Arc<AtomicBool>);
 
 impl RememberingKeyring {
     pub fn accounts(&self) -> usize {
         self.0.lock().unwrap().len()
     }
+
+    /// From now on it takes nothing.
+    pub fn lock(&self) {
+        self.1.store(true, Ordering::SeqCst);
+    }
 }
 
 impl Keyring for RememberingKeyring {
     fn set(&self, account: &str, secret: &Secret) -> Result<(), CredentialError> {
+        if self.1.load(Ordering::SeqCst) {
+            return Err(CredentialError::Locked("by the test".into()));
+        }
         self.0.lock().unwrap().insert(account.to_owned(), secret.clone());
         Ok(())
     }

@@ -9,7 +9,7 @@ mod outlet;
 mod pump;
 mod retries;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -32,6 +32,7 @@ use crate::{ErrorKind, Failure, ReplicaSpec, Severity, SourceSpec};
 #[derive(Clone)]
 pub(crate) struct LinkContext {
     pub spec: Arc<ReplicaSpec>,
+    /// The source; `stopped` when it ends once its snapshot is in.
     pub source: SourceSpec,
     pub meters: Arc<Meters>,
     pub events: Events,
@@ -40,8 +41,10 @@ pub(crate) struct LinkContext {
     pub paused: watch::Receiver<bool>,
     /// The run that it belongs to.
     pub owner: Owner,
-    /// The runs that it may take the checkpoint over from; any, once, where the destination was not reached yet.
-    pub predecessors: Option<Arc<[String]>>,
+    /// The runs that it may take the checkpoint over from; unknown until somebody has reached the destination.
+    pub predecessors: Arc<OnceLock<Arc<[String]>>>,
+    /// Whether what stands at the destination was looked at before this link began.
+    pub planned: bool,
     /// What the replica's spools may take up on disk.
     pub quota: Arc<Quota>,
     /// The source's clock less ours.
@@ -106,16 +109,16 @@ pub(crate) enum Start {
 /// Holds a link back until the destination has been flushed for all links of the replica.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// Which link it is.
-    pub index: usize,
-    pub ready: mpsc::Sender<usize>,
+    /// Tells the links at it apart.
+    pub ticket: u64,
+    pub ready: mpsc::Sender<u64>,
     pub open: watch::Receiver<bool>,
 }
 
 impl Gate {
     /// Says that the snapshot is at hand, and waits until it may be applied. A gate whose replica is gone never opens.
     async fn pass(mut self) {
-        let told = self.ready.send(self.index).await.is_ok();
+        let told = self.ready.send(self.ticket).await.is_ok();
         if !told || self.open.wait_for(|open| *open).await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -1,6 +1,5 @@
 //! The destination's side of a link: takes the checkpoint over, and applies what the spool holds behind it.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -37,7 +36,6 @@ pub(super) async fn run(
         supply: Supply::Left,
         // Once in a run: a command that fails later was not meant.
         skip_failed: ctx.spec.options.skip_failed && !ctx.meters.skip_used.swap(true, Relaxed),
-        predecessors: ctx.predecessors.clone(),
         was_open: false,
         went_on: false,
         rewind: None,
@@ -69,8 +67,6 @@ struct Outlet<'a> {
     /// Where what follows the checkpoint may come from.
     supply: Supply,
     skip_failed: bool,
-    /// The runs whose sessions may be ended.
-    predecessors: Option<Arc<[String]>>,
     /// A session was open before.
     was_open: bool,
     /// A checkpoint was gone on from before.
@@ -167,11 +163,18 @@ impl Outlet<'_> {
         let opening = async {
             let spec = &self.ctx.spec;
             let (dialect, kept) = dialect(spec).await?;
+            let predecessors = match self.ctx.predecessors.get() {
+                Some(known) => known.clone(),
+                None => {
+                    let owners = destination::owners(spec).await?;
+                    self.ctx.predecessors.get_or_init(|| owners).clone()
+                }
+            };
             let seat = Seat {
                 key: checkpoint::key(&spec.id, &self.ctx.source.id),
                 home: checkpoint::home_db(spec),
                 owner: self.ctx.owner.clone(),
-                predecessors: self.predecessors.clone(),
+                predecessors,
                 held_back: dialect.expiry == Expiry::HeldBack,
                 begin,
             };
@@ -184,8 +187,6 @@ impl Outlet<'_> {
             opened = opening => opened?,
             () = self.ctx.stop.cancelled() => return Err(SessionEnd::Stopped),
         };
-        // Whoever comes after this has taken over.
-        self.predecessors.get_or_insert_with(|| Arc::new([]));
         if std::mem::replace(&mut self.was_open, true) {
             self.ctx.destination_back.notify_one();
         }
@@ -223,6 +224,12 @@ impl Outlet<'_> {
         self.spool.streams_from(&place, loaded.rest.len() as u64);
         self.supply = Supply::Held;
         self.retries.works(self.ctx);
+        if self.ctx.source.stopped {
+            writer.settled().await?;
+            self.ctx.event_info("The snapshot is in; the source stays stopped.");
+            self.ctx.meters.streaming(place.offset);
+            return Ok(SessionEnd::Stopped);
+        }
         self.ctx.event_info("The snapshot is in; following the stream.");
         self.ctx.meters.streaming(place.offset);
         let end = self.apply(&mut apply, &mut writer, loaded.rest).await;
@@ -285,7 +292,7 @@ impl Outlet<'_> {
     fn place(&mut self, mark: Option<Progress>) -> Result<Checkpoint, SessionEnd> {
         // Nobody has looked yet at what the destination holds, or the source still waits to be loaded beside the others:
         // neither is a reason to delete anything.
-        let known = self.ctx.predecessors.is_some() || self.went_on;
+        let known = self.ctx.planned || self.went_on;
         match mark {
             Some(Progress::Joining) => return Err(SessionEnd::Replan),
             None | Some(Progress::Loading) if !known => return Err(SessionEnd::Replan),

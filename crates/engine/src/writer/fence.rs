@@ -22,9 +22,9 @@ pub(crate) struct Seat {
     /// Its database.
     pub home: u32,
     pub owner: Owner,
-    /// Runs whose sessions may be ended: those that were found at this run's start. Any other has begun later, and has
-    /// taken the replica over. `None` is any run.
-    pub predecessors: Option<Arc<[String]>>,
+    /// Runs whose sessions may be ended: those that were found when this run first reached the destination. Any other has
+    /// begun later, and has taken the replica over.
+    pub predecessors: Arc<[String]>,
     /// Whether this session carries expiries later than they are.
     pub held_back: bool,
     /// What to begin with where there is no checkpoint: a source that is added.
@@ -68,22 +68,22 @@ pub(super) async fn take(talk: &mut Talk, seat: &Seat) -> Result<Option<Mark>, F
 }
 
 async fn end_predecessor(talk: &mut Talk, seat: &Seat, mark: &Mark, run: &str, id: u64) -> Result<(), Failure> {
-    // After a restart of the server nobody is connected who was before, and what it loads may be older than this run.
-    let gone = mark.session.client.as_ref().is_some_and(|(there, _)| there != run);
-    let theirs = seat.predecessors.as_ref();
-    if !gone && !theirs.is_none_or(|predecessors| may_end(&seat.owner, predecessors, mark)) {
+    if !may_end(&seat.owner, &seat.predecessors, mark, run) {
         return Err(taken_over(&talk.name, &mark.session.owner));
     }
-    match &mark.session.client {
-        // After a restart of the server its numbers mean other clients.
-        Some((there, client)) if there == run && *client != id => kill(talk, *client).await,
+    match mark.session.client_at(run) {
+        Some(client) if client != id => kill(talk, client).await,
         _ => Ok(()),
     }
 }
 
-/// Whether a session of ours or of a predecessor wrote this.
-pub(crate) fn may_end(owner: &Owner, predecessors: &[String], mark: &Mark) -> bool {
-    owner.is_of(&mark.session) || predecessors.contains(&mark.session.owner)
+/// Whether a session of ours or of a predecessor wrote this, or one of before the server's start: nobody is connected any
+/// more who was then, and what the server has loaded may be older than this run. `run` is the server's run ID, or its
+/// beginning.
+pub(crate) fn may_end(owner: &Owner, predecessors: &[String], mark: &Mark, run: &str) -> bool {
+    let other_start = |(there, _): &(String, u64)| !run.is_empty() && !run.starts_with(there.as_str());
+    let of_before = mark.session.client.as_ref().is_some_and(other_start);
+    of_before || owner.is_of(&mark.session) || predecessors.contains(&mark.session.owner)
 }
 
 async fn kill(talk: &mut Talk, client: u64) -> Result<(), Failure> {
@@ -121,5 +121,37 @@ async fn client_id(talk: &mut Talk, owner: &Owner) -> Result<u64, Failure> {
         }
         Err(failure) => Err(failure),
         Ok(_) => Ok(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(owner: &str, client: Option<(&str, u64)>) -> Mark {
+        let client = client.map(|(run, id)| (run.to_owned(), id));
+        Mark { progress: Progress::Loading, session: Session { owner: owner.into(), client, held_back: false } }
+    }
+
+    #[test]
+    fn a_mark_of_before_the_servers_start_is_taken_over_whoever_wrote_it() {
+        let (owner, predecessors) = (Owner::new(), ["before".to_owned()]);
+        let may = |mark| may_end(&owner, &predecessors, &mark, "abcdef0123456789");
+        assert!(may(mark("before", Some(("abcdef01", 7)))));
+        assert!(may(mark("older", Some(("99999999", 7)))));
+        assert!(!may(mark("another", Some(("abcdef01", 7)))));
+        // Whoever emptied the destination has no connection any more, and is another run all the same.
+        assert!(!may(mark("another", Some(("abcdef01", 0)))));
+        assert!(may(mark("older", Some(("99999999", 0)))));
+        assert!(!may(mark("another", None)));
+    }
+
+    #[test]
+    fn only_a_connection_to_the_server_as_it_runs_is_ended() {
+        let ends = |client| mark("before", client).session.client_at("abcdef0123456789");
+        assert_eq!(ends(Some(("abcdef01", 7))), Some(7));
+        assert_eq!(ends(Some(("99999999", 7))), None);
+        assert_eq!(ends(Some(("abcdef01", 0))), None);
+        assert_eq!(ends(None), None);
     }
 }
