@@ -5,7 +5,7 @@ use tributary_resp::write;
 
 use super::delivered::{Delivered, TooMany};
 use super::restore::Restorer;
-use crate::destination::Dialect;
+use crate::dialect::Dialect;
 
 /// Arguments of one command: enough to make its overhead small, few enough not to hold the destination up.
 const ARGS: usize = 1024;

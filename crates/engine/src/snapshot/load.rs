@@ -7,7 +7,7 @@ use super::framing::Framing;
 use super::is_foreign_mark;
 use super::large::Large;
 use super::restore::Restorer;
-use crate::destination::Dialect;
+use crate::dialect::Dialect;
 use crate::link::{LinkContext, SessionEnd};
 use crate::meters::{LoadProgress, unix_ms};
 use crate::spool::SpoolOut;

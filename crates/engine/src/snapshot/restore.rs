@@ -4,7 +4,7 @@ use tributary_rdb::{Value, dump};
 use tributary_resp::write;
 
 use crate::Failure;
-use crate::destination::Dialect;
+use crate::dialect::Dialect;
 use crate::writer::{Batch, Writer};
 
 /// Bytes after which a batch leaves.
