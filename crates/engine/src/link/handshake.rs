@@ -77,14 +77,13 @@ impl SourceReader {
     }
 }
 
-/// Introduces us as a replica and asks for the stream behind `from`, or for everything.
-pub(crate) async fn handshake(
+/// Introduces us as a replica.
+pub(crate) async fn introduce(
     endpoint: &Endpoint,
     reader: &mut SourceReader,
     writer: &mut dial::Writer,
-    from: Option<&Checkpoint>,
-) -> Result<Grant, Failure> {
-    let mut talk = Talk { reader, writer, name: endpoint.authority(), password: endpoint.password.as_ref() };
+) -> Result<(), Failure> {
+    let mut talk = Talk::new(endpoint, reader, writer);
     if let Some(auth) = auth_args(endpoint) {
         talk.demand("AUTH", &auth).await?;
     }
@@ -93,7 +92,17 @@ pub(crate) async fn handshake(
     talk.offer(&["REPLCONF", "listening-port", "0"]).await?;
     talk.offer(&["REPLCONF", "capa", "eof", "capa", "psync2"]).await?;
     // Valkey 9 writes its own format only for replicas that say they know it; all others answer an error.
-    talk.offer(&["REPLCONF", "version", VALKEY_VERSION]).await?;
+    talk.offer(&["REPLCONF", "version", VALKEY_VERSION]).await
+}
+
+/// Asks for the stream behind `from`, or for everything: that is answered when the snapshot begins, which may be late.
+pub(crate) async fn ask(
+    endpoint: &Endpoint,
+    reader: &mut SourceReader,
+    writer: &mut dial::Writer,
+    from: Option<&Checkpoint>,
+) -> Result<Grant, Failure> {
+    let mut talk = Talk::new(endpoint, reader, writer);
     let next = from.map(|place| (place.offset + 1).to_string());
     let (replid, offset) = match (from, &next) {
         (Some(place), Some(next)) => (place.replid.as_str(), next.as_str()),
@@ -127,7 +136,11 @@ struct Talk<'a> {
     password: Option<&'a Secret>,
 }
 
-impl Talk<'_> {
+impl<'a> Talk<'a> {
+    fn new(endpoint: &'a Endpoint, reader: &'a mut SourceReader, writer: &'a mut dial::Writer) -> Self {
+        Self { reader, writer, name: endpoint.authority(), password: endpoint.password.as_ref() }
+    }
+
     async fn send(&mut self, args: &[&str]) -> Result<(), Failure> {
         let mut bytes = Vec::new();
         write::command(&mut bytes, &args.iter().map(|arg| arg.as_bytes()).collect::<Vec<_>>());
@@ -191,7 +204,7 @@ mod tests {
             theirs.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
             let (mut reader, mut writer): (_, dial::Writer) =
                 (SourceReader::new(Box::new(reader), "h:1"), Box::new(writer));
-            let failure = handshake(&endpoint, &mut reader, &mut writer, None).await.unwrap_err();
+            let failure = introduce(&endpoint, &mut reader, &mut writer).await.unwrap_err();
             assert!(!format!("{failure:?}").contains("s3cr3tpw"), "{failure:?}");
         }
     }

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::foresight::{self, Outlook};
-use super::handshake::{Grant, SourceReader, handshake};
+use super::handshake::{Grant, SourceReader, ask, introduce};
 use super::retries::Retries;
 use super::{Announced, Gate, LinkContext, acks, pump};
 use crate::checkpoint::Checkpoint;
@@ -275,7 +275,11 @@ impl Intake {
         let (reader, mut writer) = dial(endpoint).await?;
         self.enter(Phase::Handshaking);
         let mut reader = SourceReader::new(reader, &endpoint.authority());
-        let grant = handshake(endpoint, &mut reader, &mut writer, place).await?;
+        introduce(endpoint, &mut reader, &mut writer).await?;
+        if place.is_none() {
+            self.enter(Phase::WaitingForSnapshot);
+        }
+        let grant = ask(endpoint, &mut reader, &mut writer, place).await?;
         Ok((reader, writer, grant))
     }
 
