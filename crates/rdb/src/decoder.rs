@@ -343,10 +343,7 @@ impl Decoder {
             ));
         }
         let string_len = match object.encoding {
-            Encoding::String => Some(match Cursor::new(rest, object.key.end).string_head()? {
-                StringHead::Raw(length) | StringHead::Lzf(_, length) => length,
-                StringHead::Int(number) => number.to_string().len() as u64,
-            }),
+            Encoding::String => Some(Cursor::new(rest, object.key.end).string_head()?.len()),
             _ => None,
         };
         let meta = std::mem::take(&mut self.meta);

@@ -91,6 +91,22 @@ impl Value<'_> {
         id.filter(|_| self.kind.logical() == Some(Logical::Module)).map(module_name)
     }
 
+    /// The same as an object that comes in parts: for a server that does not take it whole.
+    #[must_use]
+    pub fn in_parts(&self) -> Large<'_> {
+        let head = Cursor::new(self.raw, 0).string_head().ok();
+        let string_len = head.filter(|_| self.kind.logical() == Some(Logical::String)).map(|head| head.len());
+        Large {
+            db: self.db,
+            key: Cow::Borrowed(&self.key),
+            expire_at_ms: self.expire_at_ms,
+            idle_s: self.idle_s,
+            freq: self.freq,
+            kind: self.kind,
+            string_len,
+        }
+    }
+
     /// The content, decoded, in parts of about `part` bytes. What follows an error is of no use.
     pub fn parts(&self, part: usize) -> Parts<'_> {
         let content = self.kind.encoding().map(|encoding| Content::new(encoding, part));
