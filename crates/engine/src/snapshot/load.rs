@@ -2,8 +2,8 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use tributary_rdb::{Decoder, Event, Limits, RdbError};
+use tributary_resp::psync::Framing;
 
-use super::framing::Framing;
 use super::is_foreign_mark;
 use super::large::Large;
 use super::restore::Restorer;

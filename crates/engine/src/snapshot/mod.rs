@@ -1,15 +1,13 @@
 //! The snapshot: decodes the dump that a source sends and restores its objects at the destination.
 //!
-//! [`framing`] knows where the dump ends in the bytes, [`restore`] writes whole objects, [`large`] those that are too
-//! large to be collected, [`delivered`] remembers what a stream's consumers have not acknowledged.
+//! [`restore`] writes whole objects, [`large`] those that are too large to be collected, [`delivered`] remembers what a
+//! stream's consumers have not acknowledged.
 
 mod delivered;
-mod framing;
 mod large;
 mod load;
 mod restore;
 
-pub(crate) use framing::Framing;
 pub(crate) use load::load;
 
 use crate::checkpoint;
