@@ -2,6 +2,7 @@
 
 mod memory;
 mod pieces;
+pub mod seen;
 
 pub use memory::bounded;
 pub use pieces::Pieces;

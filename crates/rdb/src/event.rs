@@ -84,23 +84,46 @@ impl Value<'_> {
         }
     }
 
+    /// The content, decoded, in parts of about `part` bytes. What follows an error is of no use.
+    pub fn parts(&self, part: usize) -> Parts<'_> {
+        let content = self.kind.encoding().map(|encoding| Content::new(encoding, part));
+        Parts { content: content.ok_or_else(|| RdbError::unknown_type(self.kind, &self.key, 0)), raw: self.raw, at: 0 }
+    }
+
     /// The whole content, decoded. Parts of one kind may come several times.
     ///
     /// # Errors
     /// When the bytes break the format; offsets then count within the value.
     pub fn content(&self) -> Result<Vec<Part>, RdbError> {
-        let encoding = self.kind.encoding().ok_or_else(|| RdbError::unknown_type(self.kind, &self.key, 0))?;
-        let mut content = Content::new(encoding, usize::MAX);
-        let (mut at, mut parts) = (0, Vec::new());
+        self.parts(usize::MAX).collect()
+    }
+}
+
+/// The parts of a value, see [`Value::parts`].
+#[derive(Debug)]
+pub struct Parts<'a> {
+    content: Result<Content, RdbError>,
+    raw: &'a [u8],
+    at: usize,
+}
+
+impl Iterator for Parts<'_> {
+    type Item = Result<Part, RdbError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
         loop {
-            match content.next(self.raw.get(at..).unwrap_or_default()) {
+            let content = match &mut self.content {
+                Ok(content) => content,
+                Err(error) => return Some(Err(error.clone())),
+            };
+            match content.next(self.raw.get(self.at..).unwrap_or_default()) {
                 Ok(Step::Part(used, part)) => {
-                    at += used;
-                    parts.push(part);
+                    self.at += used;
+                    return Some(Ok(part));
                 }
-                Ok(Step::Progress(used)) => at += used,
-                Ok(Step::End(_)) => return Ok(parts),
-                Err(broken) => return Err(broken.at(at as u64)),
+                Ok(Step::Progress(used)) => self.at += used,
+                Ok(Step::End(_)) => return None,
+                Err(broken) => return Some(Err(broken.at(self.at as u64))),
             }
         }
     }

@@ -23,6 +23,6 @@ mod stream;
 
 pub use decoder::{Decoder, Limits};
 pub use error::RdbError;
-pub use event::{Event, Large, Value};
+pub use event::{Event, Large, Parts, Value};
 pub use kind::{Logical, ValueKind};
 pub use part::{Consumer, Entry, Field, Group, Part, Pending, StreamId, StreamInfo};
