@@ -6,7 +6,7 @@ use crate::cursor::{Cursor, StringHead};
 use crate::error::{Broken, Parsed};
 use crate::kind::Encoding;
 use crate::lzf;
-use crate::packed;
+use crate::packed::Packed;
 use crate::part::{Field, Part};
 use crate::skim::ascii_double;
 use crate::stream::StreamState;
@@ -27,8 +27,10 @@ enum State {
     Raw(u64),
     /// A compressed string: compressed bytes that follow, and bytes that are still to come out.
     Lzf(u64, u64, lzf::Stream),
-    /// Elements one by one: how many are left.
-    Each(Element, u64),
+    /// Elements one by one: how many are left, and a node whose elements are not all out.
+    Each(Element, u64, Option<Packed>),
+    /// A packed value.
+    Packed(Packed, Shape),
     /// A stream.
     Stream(StreamState),
     Done,
@@ -48,6 +50,16 @@ enum Element {
     /// A field behind its expiry, which counts from here, plus one.
     TtlField(u64),
     /// A field before its expiry.
+    FieldTtl,
+}
+
+/// What the elements of a packed value are.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    Plain,
+    Scored,
+    Field,
+    /// Field, value and expiry.
     FieldTtl,
 }
 
@@ -108,11 +120,15 @@ impl Content {
                     let part = inflate(cursor, compressed, length, lzf, self.part)?;
                     return Ok(Step::Part(cursor.at, part));
                 }
-                State::Each(_, 0) => self.state = State::Done,
-                State::Each(element, left) => {
-                    let part = elements(cursor, *element, left, self.part)?;
+                State::Each(_, 0, None) => self.state = State::Done,
+                State::Each(element, left, node) => {
+                    let part = elements(cursor, *element, left, node, self.part)?;
                     return Ok(Step::Part(cursor.at, part));
                 }
+                State::Packed(packed, shape) => match packed_elements(packed, *shape, self.part)? {
+                    Some(part) => return Ok(Step::Part(cursor.at, part)),
+                    None => self.state = State::Done,
+                },
                 State::Stream(stream) => {
                     return match stream.next(cursor, self.part)? {
                         Some(part) => Ok(Step::Part(cursor.at, part)),
@@ -131,7 +147,7 @@ impl Content {
 /// Reads what stands before the elements; a packed value is one part.
 fn start(encoding: Encoding, cursor: &mut Cursor<'_>) -> Parsed<(State, Option<Part>)> {
     use Encoding as E;
-    let mut each = |element| Ok((State::Each(element, cursor.length()?), None));
+    let mut each = |element| Ok((State::Each(element, cursor.count()?, None), None));
     match encoding {
         E::String => string(cursor),
         E::List | E::Set => each(Element::Plain),
@@ -145,15 +161,15 @@ fn start(encoding: Encoding, cursor: &mut Cursor<'_>) -> Parsed<(State, Option<P
         E::HashTtl => {
             let base = u64::from_le_bytes(cursor.array()?);
             // A hash whose fields have no expiry any more has no base either.
-            Ok((State::Each(Element::TtlField(base), cursor.length()?), None))
+            Ok((State::Each(Element::TtlField(base), cursor.count()?, None), None))
         }
         E::HashListpackTtl => {
             cursor.take(8)?;
-            packed_part(encoding, &cursor.string()?)
+            packed(encoding, cursor.string()?)
         }
         E::Stream(generation) => Ok((State::Stream(StreamState::new(generation)), None)),
         E::Module2 => Err(Broken::Malformed("a module's value, whose content only the module knows")),
-        _ => packed_part(encoding, &cursor.string()?),
+        _ => packed(encoding, cursor.string()?),
     }
 }
 
@@ -174,7 +190,9 @@ fn inflate(
 ) -> Parsed<Part> {
     let available = usize::try_from((cursor.left() as u64).min(*compressed)).map_err(|_| Broken::Need)?;
     let input = cursor.take(available)?;
-    let used = lzf.feed(input, part)?;
+    // One byte more than announced is enough to notice that there are more.
+    let piece = usize::try_from(*length).unwrap_or(usize::MAX).saturating_add(1).min(part);
+    let used = lzf.feed(input, piece)?;
     cursor.at -= available - used;
     let piece = lzf.take();
     if used == 0 && piece.is_empty() {
@@ -190,61 +208,76 @@ fn inflate(
     Ok(Part::Bytes(piece.to_vec()))
 }
 
-/// The elements of a packed value.
-fn packed_part(encoding: Encoding, bytes: &[u8]) -> Parsed<(State, Option<Part>)> {
+/// Begins with a packed value.
+fn packed(encoding: Encoding, string: Cow<'_, [u8]>) -> Parsed<(State, Option<Part>)> {
     use Encoding as E;
-    let part = match encoding {
-        E::ListZiplist => Part::Elements(packed::ziplist(bytes)?),
-        E::SetIntset => Part::Elements(packed::intset(bytes)?),
-        E::SetListpack => Part::Elements(packed::listpack(bytes)?),
-        E::ZsetZiplist => Part::Scored(scored(packed::ziplist(bytes)?)?),
-        E::ZsetListpack => Part::Scored(scored(packed::listpack(bytes)?)?),
-        E::HashZipmap => Part::Fields(fields(packed::zipmap(bytes)?)?),
-        E::HashZiplist => Part::Fields(fields(packed::ziplist(bytes)?)?),
-        E::HashListpack => Part::Fields(fields(packed::listpack(bytes)?)?),
-        _ => Part::Fields(ttl_fields(packed::listpack(bytes)?)?),
+    let (packed, shape) = match encoding {
+        E::ListZiplist => (Packed::ziplist(string)?, Shape::Plain),
+        E::SetIntset => (Packed::intset(string)?, Shape::Plain),
+        E::SetListpack => (Packed::listpack(string)?, Shape::Plain),
+        E::ZsetZiplist => (Packed::ziplist(string)?, Shape::Scored),
+        E::ZsetListpack => (Packed::listpack(string)?, Shape::Scored),
+        E::HashZipmap => (Packed::zipmap(string)?, Shape::Field),
+        E::HashZiplist => (Packed::ziplist(string)?, Shape::Field),
+        E::HashListpack => (Packed::listpack(string)?, Shape::Field),
+        _ => (Packed::listpack(string)?, Shape::FieldTtl),
     };
-    Ok((State::Done, Some(part)))
+    Ok((State::Packed(packed, shape), None))
 }
 
-fn scored(elements: packed::Elements) -> Parsed<Vec<(Vec<u8>, f64)>> {
-    let mut members = Vec::with_capacity(elements.len() / 2);
-    let mut elements = elements.into_iter();
-    while let Some(member) = elements.next() {
-        let score = elements.next().and_then(|score| std::str::from_utf8(&score).ok()?.parse().ok());
-        members.push((member, score.ok_or(Broken::Malformed("a score that is no number"))?));
+/// As many elements as make a part; `None` when there are no more.
+fn packed_elements(packed: &mut Packed, shape: Shape, size: usize) -> Parsed<Option<Part>> {
+    let mut held = 0;
+    let mut part = match shape {
+        Shape::Plain => Part::Elements(Vec::new()),
+        Shape::Scored => Part::Scored(Vec::new()),
+        Shape::Field | Shape::FieldTtl => Part::Fields(Vec::new()),
+    };
+    while held < size {
+        let Some(element) = packed.next()? else { break };
+        held += memory(&element);
+        match &mut part {
+            Part::Scored(members) => {
+                let score = packed.next()?.as_deref().and_then(number::<f64>);
+                let score = score.filter(|score| !score.is_nan());
+                members.push((element, score.ok_or(Broken::Malformed("a score that is no number"))?));
+            }
+            Part::Fields(fields) => {
+                let value = packed.next()?.ok_or(Broken::Malformed("a field without a value"))?;
+                held += memory(&value);
+                let expire_at_ms = match shape {
+                    Shape::FieldTtl => {
+                        let expiry = packed.next()?.as_deref().and_then(number::<u64>);
+                        Some(expiry.ok_or(Broken::Malformed("an expiry that is no number"))?).filter(|at| *at > 0)
+                    }
+                    _ => None,
+                };
+                fields.push(Field { name: element, value, expire_at_ms });
+            }
+            Part::Elements(elements) => elements.push(element),
+            _ => {}
+        }
     }
-    Ok(members)
+    Ok((held > 0).then_some(part))
 }
 
-fn fields(elements: packed::Elements) -> Parsed<Vec<Field>> {
-    let mut fields = Vec::with_capacity(elements.len() / 2);
-    let mut elements = elements.into_iter();
-    while let Some(name) = elements.next() {
-        let value = elements.next().ok_or(Broken::Malformed("a field without a value"))?;
-        fields.push(Field { name, value, expire_at_ms: None });
-    }
-    Ok(fields)
+fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-fn ttl_fields(elements: packed::Elements) -> Parsed<Vec<Field>> {
-    let mut fields = Vec::with_capacity(elements.len() / 3);
-    let mut elements = elements.into_iter();
-    while let Some(name) = elements.next() {
-        let (Some(value), Some(expiry)) = (elements.next(), elements.next()) else {
-            return Err(Broken::Malformed("a field without a value or an expiry"));
-        };
-        let expiry: u64 = std::str::from_utf8(&expiry)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .ok_or(Broken::Malformed("an expiry that is no number"))?;
-        fields.push(Field { name, value, expire_at_ms: (expiry > 0).then_some(expiry) });
-    }
-    Ok(fields)
+/// The memory that an element takes, about.
+fn memory(bytes: &Vec<u8>) -> usize {
+    bytes.len() + size_of::<Vec<u8>>()
 }
 
 /// Reads as many elements as are there, up to a part's size.
-fn elements(cursor: &mut Cursor<'_>, element: Element, left: &mut u64, size: usize) -> Parsed<Part> {
+fn elements(
+    cursor: &mut Cursor<'_>,
+    element: Element,
+    left: &mut u64,
+    node: &mut Option<Packed>,
+    size: usize,
+) -> Parsed<Part> {
     let begin = cursor.at;
     let mut held = 0;
     let mut part = match element {
@@ -252,39 +285,53 @@ fn elements(cursor: &mut Cursor<'_>, element: Element, left: &mut u64, size: usi
         Element::AsciiScored | Element::Scored => Part::Scored(Vec::new()),
         Element::Field | Element::TtlField(_) | Element::FieldTtl => Part::Fields(Vec::new()),
     };
-    while *left > 0 && held < size {
+    while held < size {
+        if let (Some(packed), Part::Elements(elements)) = (node.as_mut(), &mut part) {
+            match packed.next()? {
+                Some(element) => {
+                    held += memory(&element);
+                    elements.push(element);
+                }
+                None => *node = None,
+            }
+            continue;
+        }
+        if *left == 0 {
+            break;
+        }
         let mut ahead = *cursor;
-        match add_element(&mut ahead, element, &mut part) {
+        match add_element(&mut ahead, element, &mut part, node) {
             Ok(added) => {
                 *cursor = ahead;
                 held += added;
                 *left -= 1;
             }
-            Err(Broken::Need) if cursor.at > begin => break,
+            Err(Broken::Need) if cursor.at > begin || held > 0 => break,
             Err(broken) => return Err(broken),
         }
     }
     Ok(part)
 }
 
-/// Adds one element; gives the memory that it takes, about. Compressed elements take more than they have bytes in the dump.
-fn add_element(cursor: &mut Cursor<'_>, element: Element, part: &mut Part) -> Parsed<usize> {
+/// Adds one element, or opens a node; gives the memory that this takes, about. Compressed elements take more than they
+/// have bytes in the dump.
+fn add_element(cursor: &mut Cursor<'_>, element: Element, part: &mut Part, node: &mut Option<Packed>) -> Parsed<usize> {
     let owned = |string: Cow<'_, [u8]>| string.into_owned();
-    let size = |bytes: &Vec<u8>| bytes.len() + size_of::<Vec<u8>>();
     let mut added = 0;
     match part {
         Part::Elements(elements) => {
-            let more = match element {
-                Element::Ziplist => packed::ziplist(&cursor.string()?)?,
+            match element {
+                Element::Ziplist => *node = Some(Packed::ziplist(cursor.string()?)?),
                 Element::Node => match cursor.length()? {
-                    1 => vec![owned(cursor.string()?)],
-                    2 => packed::listpack(&cursor.string()?)?,
+                    1 => elements.push(owned(cursor.string()?)),
+                    2 => *node = Some(Packed::listpack(cursor.string()?)?),
                     _ => return Err(Broken::Malformed("an unknown node in a quicklist")),
                 },
-                _ => vec![owned(cursor.string()?)],
-            };
-            added = more.iter().map(size).sum();
-            elements.extend(more);
+                _ => elements.push(owned(cursor.string()?)),
+            }
+            if node.is_none() {
+                added = elements.last().map_or(0, memory);
+            }
         }
         Part::Scored(members) => {
             let member = owned(cursor.string()?);
@@ -292,7 +339,10 @@ fn add_element(cursor: &mut Cursor<'_>, element: Element, part: &mut Part) -> Pa
                 Element::AsciiScored => ascii_double(cursor)?,
                 _ => f64::from_le_bytes(cursor.array()?),
             };
-            added = size(&member) + size_of::<f64>();
+            if score.is_nan() {
+                return Err(Broken::Malformed("a score that is no number"));
+            }
+            added = memory(&member) + size_of::<f64>();
             members.push((member, score));
         }
         Part::Fields(fields) => {
@@ -304,13 +354,17 @@ fn add_element(cursor: &mut Cursor<'_>, element: Element, part: &mut Part) -> Pa
                 },
                 _ => None,
             };
+            // Nothing is decompressed again and again while the rest of the element is awaited.
+            let mut ahead = *cursor;
+            ahead.skip_bounded()?;
+            ahead.skip_bounded()?;
             let (name, value) = (owned(cursor.string()?), owned(cursor.string()?));
             let expire_at_ms = match element {
                 // -1 stands for none.
                 Element::FieldTtl => u64::try_from(i64::from_le_bytes(cursor.array()?)).ok(),
                 _ => before,
             };
-            added = size(&name) + size(&value);
+            added = memory(&name) + memory(&value);
             fields.push(Field { name, value, expire_at_ms });
         }
         _ => {}

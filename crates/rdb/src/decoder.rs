@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use crate::content::{Content, Step};
 use crate::crc::Crc;
-use crate::cursor::{Cursor, StringHead, bounded};
+use crate::cursor::Cursor;
 use crate::error::{Broken, Parsed, RdbError, shown};
 use crate::event::{Event, Large, Value, module_name};
 use crate::kind::{Encoding, Logical, ValueKind};
@@ -149,6 +149,15 @@ impl Decoder {
         rest
     }
 
+    /// Says that no more bytes come.
+    ///
+    /// # Errors
+    /// When the dump's end has not been decoded.
+    pub fn finish(&self) -> Result<(), RdbError> {
+        let left = self.buf.len().saturating_sub(self.start) as u64;
+        if matches!(self.state, State::Done) { Ok(()) } else { Err(RdbError::CutOff { offset: self.offset + left }) }
+    }
+
     /// The next event; `None` when more bytes are wanted.
     ///
     /// # Errors
@@ -265,8 +274,10 @@ impl Decoder {
             }
             0xfb => Found::ResizeDb(cursor.length()?, cursor.length()?),
             0xfa => {
-                let name = string_range(&mut cursor)?;
-                Found::Aux(name, string_range(&mut cursor)?)
+                let (name, value) = (string_range(&mut cursor)?, string_range(&mut cursor)?);
+                Cursor::new(rest, name.start).string()?;
+                Cursor::new(rest, value.start).string()?;
+                Found::Aux(name, value)
             }
             0xf9 => {
                 self.meta.freq = Some(cursor.byte()?);
@@ -284,7 +295,11 @@ impl Decoder {
                 self.state = State::ModuleAux;
                 Found::ModuleAux(module)
             }
-            0xf5 => Found::Function(string_range(&mut cursor)?),
+            0xf5 => {
+                let code = string_range(&mut cursor)?;
+                Cursor::new(rest, code.start).string()?;
+                Found::Function(code)
+            }
             0xf4 => {
                 // Slot, keys and expiring keys: a hint for the size of tables.
                 for _ in 0..3 {
@@ -296,14 +311,13 @@ impl Decoder {
             _ => {
                 let key = string_range(&mut cursor)?;
                 let kind = ValueKind::new(opcode, self.valkey);
+                let decoded = Cursor::new(rest, key.start).string()?;
                 if opcode == MODULE_UNMARKED {
                     let module = module_name(cursor.length()?);
-                    let key = shown(&Cursor::new(rest, key.start).string()?);
-                    return Err(RdbError::ModuleUnmarked { module, key, offset: self.offset }.into());
+                    return Err(RdbError::ModuleUnmarked { module, key: shown(&decoded), offset: self.offset }.into());
                 }
                 let Some(encoding) = kind.encoding() else {
-                    let key = Cursor::new(rest, key.start).string()?;
-                    return Err(RdbError::unknown_type(kind, &key, self.offset).into());
+                    return Err(RdbError::unknown_type(kind, &decoded, self.offset).into());
                 };
                 self.state = State::Object(Object { kind, encoding, key, skim: Skim::new(encoding) });
                 return Ok(Found::Nothing);
@@ -323,9 +337,16 @@ impl Decoder {
             }
             Ok(_) => self.begin_large(object),
             Err(Broken::Need) if value.len() > self.limits.collect => self.begin_large(object),
-            Err(broken) => {
+            Err(Broken::Need) => {
                 self.state = State::Object(object);
-                Err(broken.into())
+                Err(Broken::Need.into())
+            }
+            // Not earlier than it would be if the value came in small pieces.
+            Err(_) if object.skim.at > self.limits.collect => self.begin_large(object),
+            Err(broken) => {
+                let offset = self.offset + (begin + object.skim.at) as u64;
+                let key = Cursor::new(self.rest(), object.key.start).string()?;
+                Err(RdbError::in_value(shown(&key), broken.at(offset)).into())
             }
         }
     }
@@ -379,10 +400,11 @@ impl Decoder {
                 Ok(Found::LargeEnd)
             }
             Err(Broken::TooLarge(_, limit)) => Err(self.cannot_split("one element".to_owned(), key, limit)),
-            Err(broken) => {
+            Err(Broken::Need) => {
                 self.state = State::Large(content, key);
-                Err(broken.into())
+                Err(Broken::Need.into())
             }
+            Err(broken) => Err(RdbError::in_value(key, broken.at(self.offset())).into()),
         }
     }
 
@@ -438,18 +460,11 @@ impl Decoder {
     }
 }
 
-/// Where a string stands, once all of it is there and decodes.
+/// Where a string stands, once all of it is there. Whether it decodes is for the caller to see, once all that it wants is
+/// there: it may be compressed, and would be decompressed again with all bytes that come.
 fn string_range(cursor: &mut Cursor<'_>) -> Parsed<Range<usize>> {
     let start = cursor.at;
-    let mut head = *cursor;
-    match head.string_head()? {
-        StringHead::Lzf(..) => drop(cursor.string()?),
-        StringHead::Raw(length) => {
-            bounded(length)?;
-            cursor.skip_string()?;
-        }
-        StringHead::Int(_) => cursor.skip_string()?,
-    }
+    cursor.skip_bounded()?;
     Ok(start..cursor.at)
 }
 

@@ -17,9 +17,9 @@ pub enum RdbError {
     /// A length said more than the format or this decoder's bound allows.
     #[error("length {len} at byte {offset} exceeds the limit of {limit}")]
     LengthTooLarge {
-        /// The announced length.
+        /// The announced length, in bytes or elements.
         len: u64,
-        /// Where it stands.
+        /// Where the opcode or element that it belongs to begins.
         offset: u64,
         /// The bound.
         limit: u64,
@@ -71,7 +71,21 @@ pub enum RdbError {
     Malformed {
         /// What is wrong.
         what: &'static str,
-        /// Where, at the latest.
+        /// Where the opcode or element in question begins; for an element of a packed string, where that begins or ends.
+        offset: u64,
+    },
+    /// A value that cannot be decoded.
+    #[error("the value of the key “{key}”: {cause}")]
+    InValue {
+        /// The key, with what is not printable escaped.
+        key: String,
+        /// Why not.
+        cause: Box<RdbError>,
+    },
+    /// No more bytes come, and the dump's end was not there.
+    #[error("the dump is cut off at byte {offset}")]
+    CutOff {
+        /// How many bytes there were.
         offset: u64,
     },
     /// The checksum at the end does not fit.
@@ -96,6 +110,11 @@ impl RdbError {
                 | Self::CannotSplit { .. }
                 | Self::ModuleUnmarked { .. }
         )
+    }
+
+    /// Why the value of a key cannot be decoded.
+    pub(crate) fn in_value(key: String, cause: Self) -> Self {
+        Self::InValue { key, cause: Box::new(cause) }
     }
 
     /// An unknown type, with its key shown.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tributary_resp::psync::{Framing, Grant};
 
 use super::foresight::{self, Outlook};
-use super::handshake::{Grant, SourceReader, ask, introduce};
+use super::handshake::{SourceReader, ask, introduce};
 use super::retries::Retries;
 use super::{Announced, Gate, LinkContext, acks, pump};
 use crate::checkpoint::Checkpoint;
@@ -15,7 +16,6 @@ use crate::control::Control;
 use crate::dial::{self, dial};
 use crate::failure::classify_reply;
 use crate::meters::Side;
-use crate::snapshot::Framing;
 use crate::spool::{End, SpoolIn};
 use crate::{Action, ErrorKind, Failure, Phase, sentinel};
 

@@ -2,8 +2,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
+use tributary_resp::psync::Framing;
 
-use super::framing::Framing;
 use super::loader::Loader;
 use super::origin::Origin;
 use crate::dialect::Dialect;
