@@ -57,7 +57,7 @@ if step 'build' cargo build --quiet --workspace --bins; then
   # shared dependencies, and build them once more.
   step 'unit tests' cargo test --quiet --workspace --lib --bins --no-fail-fast
   step 'decoder and console' cargo test --quiet --workspace --test fixtures --test bindings --test replicas --test intents --test sources --test cycles --test lockdown --no-fail-fast
-  for name in refusals check errors outages sentinel expiry faults spool many content memory; do
+  for name in refusals check errors outages sentinel expiry faults spool many content memory values; do
     step "$name" cargo test --quiet --workspace --test "$name"
   done
   step 'desktop' scripts/desktop-test.sh

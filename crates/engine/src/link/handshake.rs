@@ -49,6 +49,19 @@ impl SourceReader {
         }
     }
 
+    /// The byte that the next line begins with, which stays to be read. Empty lines before it are keep-alives.
+    async fn first_byte(&mut self, timeout: Duration) -> Result<u8, Failure> {
+        loop {
+            while self.buffer.first().is_some_and(u8::is_ascii_whitespace) {
+                self.buffer.advance(1);
+            }
+            match self.buffer.first() {
+                Some(first) => return Ok(*first),
+                None => self.more(timeout).await?,
+            }
+        }
+    }
+
     async fn more(&mut self, timeout: Duration) -> Result<(), Failure> {
         match tokio::time::timeout(timeout, self.reader.read_buf(&mut self.buffer)).await {
             Err(_) => {
@@ -80,13 +93,23 @@ pub(crate) async fn introduce(
     talk.offer(&["REPLCONF", "version", VALKEY_VERSION]).await
 }
 
+/// What a source answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// To PSYNC.
+    Granted(Grant),
+    /// It knows no PSYNC, as before Redis 2.8, and begins a snapshot, if one was asked for: it counts no offsets, so that
+    /// nothing can be gone on with behind it.
+    Old,
+}
+
 /// Asks for the stream behind `from`, or for everything: that is answered when the snapshot begins, which may be late.
 pub(crate) async fn ask(
     endpoint: &Endpoint,
     reader: &mut SourceReader,
     writer: &mut dial::Writer,
     from: Option<&Checkpoint>,
-) -> Result<Grant, Failure> {
+) -> Result<Answer, Failure> {
     let mut talk = Talk::new(endpoint, reader, writer);
     let next = from.map(|place| (place.offset + 1).to_string());
     let (replid, offset) = match (from, &next) {
@@ -95,7 +118,15 @@ pub(crate) async fn ask(
     };
     talk.send(&["PSYNC", replid, offset]).await?;
     let line = talk.reader.line(PSYNC_TIMEOUT).await?;
-    Grant::parse(&line).ok_or_else(|| talk.refused("PSYNC", &line))
+    if let Some(grant) = Grant::parse(&line) {
+        return Ok(Answer::Granted(grant));
+    }
+    let unknown = line.strip_prefix('-').is_some_and(|error| classify_reply(error) == ErrorKind::UnknownCommand);
+    // A hosted server that hides PSYNC is asked the same; it hides SYNC as well.
+    if !unknown || (from.is_none() && !talk.knows_sync().await?) {
+        return Err(talk.refused("PSYNC", &line));
+    }
+    Ok(Answer::Old)
 }
 
 struct Talk<'a> {
@@ -130,6 +161,12 @@ impl<'a> Talk<'a> {
         let line = self.reader.line(ANSWER_TIMEOUT).await?;
         let permitted = !line.strip_prefix('-').is_some_and(|e| classify_reply(e) == ErrorKind::NoPermission);
         if permitted { Ok(()) } else { Err(self.refused("REPLCONF", &line)) }
+    }
+
+    /// Asks for a snapshot as replicas did before 2.8. Its announcement is left to be read.
+    async fn knows_sync(&mut self) -> Result<bool, Failure> {
+        self.send(&["SYNC"]).await?;
+        Ok(self.reader.first_byte(PSYNC_TIMEOUT).await? == b'$')
     }
 
     fn refused(&self, what: &str, line: &str) -> Failure {
