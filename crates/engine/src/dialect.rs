@@ -35,6 +35,12 @@ pub(crate) struct Dialect {
 }
 
 impl Dialect {
+    /// Whether an argument of so many bytes may be sent, as far as the limits are known.
+    pub(crate) fn takes(self, bytes: u64) -> bool {
+        let within = |limit: Option<u64>, margin: u64| limit.is_none_or(|limit| bytes.saturating_add(margin) <= limit);
+        within(self.longest_string, 0) && within(self.largest_command, COMMAND_MARGIN)
+    }
+
     /// The time to write for an expiry in Unix ms.
     pub(crate) fn carried(self, at_ms: u64) -> u64 {
         self.expiry.carried(at_ms.cast_signed()).cast_unsigned()
@@ -67,6 +73,9 @@ pub(crate) async fn dialect(spec: &ReplicaSpec) -> Result<(Dialect, Keepsake), F
     };
     Ok((dialect, kept))
 }
+
+/// What a command has beside its longest argument, at most, but for a key of unusual length.
+const COMMAND_MARGIN: u64 = 64 * 1024;
 
 /// The RDB version of a release (rdb.h, `RDB_VERSION`).
 fn loads(version: (u32, u32), valkey: Option<(u32, u32)>) -> Loads {

@@ -133,7 +133,9 @@ impl<'a> Loader<'a> {
                 }
                 Event::LargePart(part) => {
                     if let Some(large) = &mut self.large {
-                        large.part(&mut self.restorer, &part).map_err(|what| origin.unwritable(&large.key, what))?;
+                        large
+                            .part(&mut self.restorer, &part)
+                            .map_err(|what| origin.unwritable(&large.key, what, self.dialect))?;
                     }
                 }
                 Event::LargeEnd => {
