@@ -17,6 +17,8 @@ pub(crate) struct Content {
     state: State,
     /// Bytes that a part should hold, about.
     part: usize,
+    /// What is wrong behind the bytes that the last call took.
+    broken: Option<Broken>,
 }
 
 #[derive(Debug)]
@@ -75,15 +77,21 @@ pub(crate) enum Step {
 
 impl Content {
     pub(crate) fn new(encoding: Encoding, part: usize) -> Self {
-        Self { state: State::Start(encoding), part: part.max(1) }
+        Self { state: State::Start(encoding), part: part.max(1), broken: None }
     }
 
     /// The next part of the value; `bytes` begins where the last call ended.
     pub(crate) fn next(&mut self, bytes: &[u8]) -> Parsed<Step> {
+        if let Some(broken) = self.broken {
+            return Err(broken);
+        }
         let mut cursor = Cursor::new(bytes, 0);
         match self.advance(&mut cursor) {
             // The state has moved on, so the bytes must be let go of.
-            Err(Broken::Need) if cursor.at > 0 => Ok(Step::Progress(cursor.at)),
+            Err(broken) if cursor.at > 0 => {
+                self.broken = Some(broken).filter(|broken| *broken != Broken::Need);
+                Ok(Step::Progress(cursor.at))
+            }
             other => other,
         }
     }
@@ -266,7 +274,7 @@ fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
 }
 
 /// The memory that an element takes, about.
-fn memory(bytes: &Vec<u8>) -> usize {
+fn memory(bytes: &[u8]) -> usize {
     bytes.len() + size_of::<Vec<u8>>()
 }
 
@@ -330,7 +338,7 @@ fn add_element(cursor: &mut Cursor<'_>, element: Element, part: &mut Part, node:
                 _ => elements.push(owned(cursor.string()?)),
             }
             if node.is_none() {
-                added = elements.last().map_or(0, memory);
+                added = elements.last().map_or(0, |element| memory(element));
             }
         }
         Part::Scored(members) => {
