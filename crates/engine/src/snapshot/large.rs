@@ -80,7 +80,7 @@ impl Large {
                     format!("“{key}”, a stream whose group “{group}” has more than {count} entries that are not acknowledged")
                 })?;
             }
-            Part::Consumer(consumer) => self.consumer(out, consumer),
+            Part::Consumer(consumer) => self.consumer(out, consumer)?,
         }
         Ok(())
     }
@@ -183,13 +183,16 @@ impl Large {
         self.command(out, &args);
     }
 
-    fn consumer(&mut self, out: &mut Restorer, consumer: &Consumer) {
+    fn consumer(&mut self, out: &mut Restorer, consumer: &Consumer) -> Result<(), String> {
         if consumer.pending.is_empty() && self.dialect.set_pxat {
             // CREATECONSUMER came with 6.2, as PXAT did; a consumer with pending entries comes about by XCLAIM.
             self.command(out, &[b"XGROUP", b"CREATECONSUMER", &self.key, &self.stream.group, &consumer.name]);
         }
         for id in &consumer.pending {
-            let (at, deliveries) = self.stream.delivered.find(*id);
+            let (at, deliveries) = self.stream.delivered.find(*id).ok_or_else(|| {
+                let (key, group) = (self.key.escape_ascii(), self.stream.group.escape_ascii());
+                format!("“{key}”, a stream with a consumer that waits for entry {id}, of which its group “{group}” does not know")
+            })?;
             let (id, at, deliveries) = (id.to_string(), at.to_string(), deliveries.to_string());
             let args: [&[u8]; 12] = [
                 b"XCLAIM",
@@ -207,6 +210,7 @@ impl Large {
             ];
             self.command(out, &args);
         }
+        Ok(())
     }
 }
 

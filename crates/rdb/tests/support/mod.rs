@@ -90,7 +90,7 @@ pub fn value(kind: u8, raw: &[u8]) -> Value<'_> {
     Value { db: 0, key: b"key".into(), expire_at_ms: None, idle_s: None, freq: None, kind, raw }
 }
 
-/// An event, and the content of its value.
+/// Something in a dump, and the content of its value.
 #[derive(Debug, PartialEq)]
 pub struct Seen {
     pub event: String,
@@ -104,8 +104,17 @@ pub fn decode(bytes: &[u8], step: usize, limits: Limits) -> Result<Vec<Seen>, Rd
     for piece in bytes.chunks(step) {
         decoder.feed(piece);
         while let Some(event) = decoder.next_event()? {
+            let content = match &event {
+                Event::Value(value) => Some(value.content()),
+                Event::LargeStart(_) => Some(Ok(vec![])),
+                Event::LargePart(part) => {
+                    let last: &mut Seen = seen.last_mut().unwrap();
+                    merge(last.content.as_mut().unwrap().as_mut().unwrap(), part.clone());
+                    continue;
+                }
+                _ => None,
+            };
             let end = matches!(event, Event::End);
-            let content = if let Event::Value(value) = &event { Some(value.content()) } else { None };
             seen.push(Seen { event: format!("{event:?}"), content });
             if end {
                 return Ok(seen);
@@ -114,4 +123,34 @@ pub fn decode(bytes: &[u8], step: usize, limits: Limits) -> Result<Vec<Seen>, Rd
     }
     decoder.finish()?;
     Ok(seen)
+}
+
+/// Adds a part to those of the same kind before it.
+fn merge(parts: &mut Vec<Part>, part: Part) {
+    match (parts.last_mut(), part) {
+        (Some(Part::Bytes(all)), Part::Bytes(more)) => all.extend(more),
+        (Some(Part::Elements(all)), Part::Elements(more)) => all.extend(more),
+        (Some(Part::Scored(all)), Part::Scored(more)) => all.extend(more),
+        (Some(Part::Fields(all)), Part::Fields(more)) => all.extend(more),
+        (Some(Part::Entries(all)), Part::Entries(more)) => all.extend(more),
+        (Some(Part::Pending(all)), Part::Pending(more)) => all.extend(more),
+        (_, part) => parts.push(part),
+    }
+}
+
+/// The content of a value, the same in parts of any size, and however it comes.
+pub fn content(kind: u8, raw: &[u8]) -> Vec<Part> {
+    let merged = |size| {
+        let mut parts = vec![];
+        value(kind, raw).parts(size).for_each(|part| merge(&mut parts, part.unwrap()));
+        parts
+    };
+    let whole = merged(usize::MAX);
+    assert_eq!(merged(1), whole);
+    let dump = dump("REDIS0012", &[&object(kind, raw)]);
+    for (limits, step) in [(Limits { collect: 0, part: 1 }, 1), (Limits { collect: 0, part: 1 }, usize::MAX)] {
+        let seen = decode(&dump, step, limits).unwrap();
+        assert_eq!(seen.into_iter().find_map(|seen| seen.content), Some(Ok(whole.clone())));
+    }
+    whole
 }
