@@ -85,9 +85,35 @@ pub struct SyncArgs {
     /// until `tributary finish`). `exact`: keys carry the source's times, and may be gone too early after an outage.
     #[arg(long, value_name = "HOW", default_value = "guard")]
     pub expiry: ExpiryArg,
+    #[command(flatten)]
+    pub unsupported: UnsupportedArgs,
     /// One JSON object a second on stdout instead of a progress line.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What may be lost where the destination cannot hold it; without these it stops, naming the first such key.
+#[derive(Debug, Args)]
+pub struct UnsupportedArgs {
+    /// Keep fields of hashes that expire without their expiry, where the destination does not know it.
+    #[arg(long)]
+    pub drop_field_expiry: bool,
+    /// Leave out keys of modules that the destination lacks; they are counted and listed.
+    #[arg(long)]
+    pub skip_module_keys: bool,
+    /// Leave out function libraries, where the destination does not know them.
+    #[arg(long)]
+    pub skip_functions: bool,
+}
+
+impl From<&UnsupportedArgs> for tributary_engine::Unsupported {
+    fn from(args: &UnsupportedArgs) -> Self {
+        Self {
+            drop_field_expiry: args.drop_field_expiry,
+            skip_module_keys: args.skip_module_keys,
+            skip_functions: args.skip_functions,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

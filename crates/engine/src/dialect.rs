@@ -1,5 +1,7 @@
 //! What the writing side must know of the destination.
 
+use tributary_rdb::Loads;
+
 use crate::control::Control;
 use crate::destination::{Keepsake, keepsake, select_home};
 use crate::expiry::{self, Expiry};
@@ -12,6 +14,12 @@ pub(crate) struct Dialect {
     pub version: (u32, u32),
     /// Valkey's own version.
     pub valkey: Option<(u32, u32)>,
+    /// What RESTORE loads.
+    pub loads: Loads,
+    /// Longest argument and string in bytes (proto-max-bulk-len), where it is known.
+    pub longest_string: Option<u64>,
+    /// Largest command in bytes (client-query-buffer-limit), where it is known.
+    pub largest_command: Option<u64>,
     /// RESTORE knows ABSTTL, IDLETIME and FREQ (5.0 and later).
     pub absolute_restore: bool,
     /// SET knows PXAT (6.2 and later).
@@ -43,7 +51,11 @@ pub(crate) async fn dialect(spec: &ReplicaSpec) -> Result<(Dialect, Keepsake), F
     let info = control.info(Some("server")).await?;
     let version = info.get("redis_version").map_or((0, 0), numbers);
     let valkey = info.get("valkey_version").map(numbers);
+    let limit = async |control: &mut Control, name: &str| control.config(name).await.and_then(|n| n.parse().ok());
     let dialect = Dialect {
+        loads: loads(version, valkey),
+        longest_string: limit(&mut control, "proto-max-bulk-len").await,
+        largest_command: limit(&mut control, "client-query-buffer-limit").await,
         version,
         valkey,
         absolute_restore: version >= (5, 0),
@@ -54,6 +66,22 @@ pub(crate) async fn dialect(spec: &ReplicaSpec) -> Result<(Dialect, Keepsake), F
         expiry,
     };
     Ok((dialect, kept))
+}
+
+/// The RDB version of a release (rdb.h, `RDB_VERSION`).
+fn loads(version: (u32, u32), valkey: Option<(u32, u32)>) -> Loads {
+    let version = match (valkey, version) {
+        (Some((9.., _)), _) => 80,
+        (Some(_), _) => 11,
+        (None, (8.., _) | (7, 4..)) => 12,
+        (None, (7, 2..)) => 11,
+        (None, (7, _)) => 10,
+        (None, (5 | 6, _)) => 9,
+        (None, (4, _)) => 8,
+        (None, (3, 2..)) => 7,
+        (None, _) => 6,
+    };
+    Loads { version }
 }
 
 /// The first two numbers of a version.

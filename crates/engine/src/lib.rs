@@ -27,6 +27,7 @@ mod lag;
 mod link;
 mod lockdown;
 mod meters;
+mod omissions;
 mod owner;
 mod probe;
 mod refusal;

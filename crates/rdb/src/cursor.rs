@@ -30,6 +30,16 @@ pub(crate) enum StringHead {
     Lzf(u64, u64),
 }
 
+impl StringHead {
+    /// Length of the string in bytes.
+    pub(crate) fn len(self) -> u64 {
+        match self {
+            Self::Raw(length) | Self::Lzf(_, length) => length,
+            Self::Int(number) => number.to_string().len() as u64,
+        }
+    }
+}
+
 impl<'a> Cursor<'a> {
     pub(crate) fn new(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at }

@@ -3,9 +3,9 @@ use std::ops::Range;
 
 use crate::content::{Content, Step};
 use crate::crc::Crc;
-use crate::cursor::{Cursor, StringHead};
+use crate::cursor::Cursor;
 use crate::error::{Broken, Parsed, RdbError, shown};
-use crate::event::{Event, Large, Value};
+use crate::event::{Event, Large, Value, module_name};
 use crate::kind::{Encoding, Logical, ValueKind};
 use crate::skim::{Skim, module_value};
 
@@ -13,6 +13,10 @@ use crate::skim::{Skim, module_value};
 const REDIS_VERSION: u32 = 12;
 /// The versions of Valkey 9 that are understood.
 const VALKEY_VERSIONS: std::ops::RangeInclusive<u32> = 80..=80;
+
+/// A module's value as Redis 4.0 wrote it before its release, without the marks by which one can pass over it (rdb.h,
+/// `RDB_TYPE_MODULE_PRE_GA`).
+const MODULE_UNMARKED: u8 = 6;
 
 /// Bounds of what is held in memory.
 #[derive(Debug, Clone, Copy)]
@@ -309,6 +313,10 @@ impl Decoder {
                 let key = string_range(&mut cursor)?;
                 let kind = ValueKind::new(opcode, self.valkey);
                 let decoded = Cursor::new(rest, key.start).string()?;
+                if opcode == MODULE_UNMARKED {
+                    let module = module_name(cursor.length()?);
+                    return Err(RdbError::ModuleUnmarked { module, key: shown(&decoded), offset: self.offset }.into());
+                }
                 let Some(encoding) = kind.encoding() else {
                     return Err(RdbError::unknown_type(kind, &decoded, self.offset).into());
                 };
@@ -349,13 +357,15 @@ impl Decoder {
         let key = Cursor::new(rest, object.key.start).string()?.into_owned();
         let shown_key = shown(&key);
         if object.kind.logical() == Some(Logical::Module) {
-            return Err(self.cannot_split("a module's value", shown_key, self.limits.collect as u64));
+            let module = module_name(Cursor::new(rest, object.key.end).length()?);
+            return Err(self.cannot_split(
+                format!("a value of the module type {module}"),
+                shown_key,
+                self.limits.collect as u64,
+            ));
         }
         let string_len = match object.encoding {
-            Encoding::String => Some(match Cursor::new(rest, object.key.end).string_head()? {
-                StringHead::Raw(length) | StringHead::Lzf(_, length) => length,
-                StringHead::Int(number) => number.to_string().len() as u64,
-            }),
+            Encoding::String => Some(Cursor::new(rest, object.key.end).string_head()?.len()),
             _ => None,
         };
         let meta = std::mem::take(&mut self.meta);
@@ -390,7 +400,7 @@ impl Decoder {
                 self.shown = used;
                 Ok(Found::LargeEnd)
             }
-            Err(Broken::TooLarge(_, limit)) => Err(self.cannot_split("one element", key, limit)),
+            Err(Broken::TooLarge(_, limit)) => Err(self.cannot_split("one element".to_owned(), key, limit)),
             Err(Broken::Need) => {
                 self.state = State::Large(content, key);
                 Err(Broken::Need.into())
@@ -399,7 +409,7 @@ impl Decoder {
         }
     }
 
-    fn cannot_split(&self, kind: &'static str, key: String, limit: u64) -> Stop {
+    fn cannot_split(&self, kind: String, key: String, limit: u64) -> Stop {
         RdbError::CannotSplit { kind, key, offset: self.offset, limit }.into()
     }
 
@@ -449,13 +459,6 @@ impl Decoder {
             Found::LargeEnd => Event::LargeEnd,
         }
     }
-}
-
-/// A module's name: nine characters of 6 bits in the high bits of its ID (Redis' module.c, `moduleTypeEncodeId`).
-fn module_name(id: u64) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let letter = |i: u32| LETTERS.get((id >> (58 - 6 * i) & 63) as usize).copied().unwrap_or(b'?') as char;
-    (0..9).map(letter).collect()
 }
 
 /// Where a string stands, once all of it is there. Whether it decodes is for the caller to see, once all that it wants is

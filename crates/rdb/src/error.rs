@@ -46,13 +46,25 @@ pub enum RdbError {
     #[error("the key “{key}” at byte {offset} ({kind}) is larger than {limit} bytes and cannot be split")]
     CannotSplit {
         /// The kind of value.
-        kind: &'static str,
+        kind: String,
         /// The key, with what is not printable escaped.
         key: String,
         /// Where the object begins.
         offset: u64,
         /// The bound in bytes.
         limit: u64,
+    },
+    /// A value that only its module can read, and nobody can pass over.
+    #[error(
+        "the key “{key}” at byte {offset} holds a value of the module type {module} in a form of before Redis 4.0's release"
+    )]
+    ModuleUnmarked {
+        /// The type's name, nine characters.
+        module: String,
+        /// The key, with what is not printable escaped.
+        key: String,
+        /// Where the object begins.
+        offset: u64,
     },
     /// Bytes that break the format.
     #[error("{what} at byte {offset}")]
@@ -96,6 +108,7 @@ impl RdbError {
                 | Self::UnknownOpcode { .. }
                 | Self::UnknownType { .. }
                 | Self::CannotSplit { .. }
+                | Self::ModuleUnmarked { .. }
         )
     }
 

@@ -49,6 +49,19 @@ impl SourceReader {
         }
     }
 
+    /// The byte that the next line begins with, which stays to be read. Empty lines before it are keep-alives.
+    async fn first_byte(&mut self, timeout: Duration) -> Result<u8, Failure> {
+        loop {
+            while self.buffer.first().is_some_and(u8::is_ascii_whitespace) {
+                self.buffer.advance(1);
+            }
+            match self.buffer.first() {
+                Some(first) => return Ok(*first),
+                None => self.more(timeout).await?,
+            }
+        }
+    }
+
     async fn more(&mut self, timeout: Duration) -> Result<(), Failure> {
         match tokio::time::timeout(timeout, self.reader.read_buf(&mut self.buffer)).await {
             Err(_) => {
@@ -62,14 +75,13 @@ impl SourceReader {
     }
 }
 
-/// Introduces us as a replica and asks for the stream behind `from`, or for everything.
-pub(crate) async fn handshake(
+/// Introduces us as a replica.
+pub(crate) async fn introduce(
     endpoint: &Endpoint,
     reader: &mut SourceReader,
     writer: &mut dial::Writer,
-    from: Option<&Checkpoint>,
-) -> Result<Grant, Failure> {
-    let mut talk = Talk { reader, writer, name: endpoint.authority(), password: endpoint.password.as_ref() };
+) -> Result<(), Failure> {
+    let mut talk = Talk::new(endpoint, reader, writer);
     if let Some(auth) = auth_args(endpoint) {
         talk.demand("AUTH", &auth).await?;
     }
@@ -78,7 +90,27 @@ pub(crate) async fn handshake(
     talk.offer(&["REPLCONF", "listening-port", "0"]).await?;
     talk.offer(&["REPLCONF", "capa", "eof", "capa", "psync2"]).await?;
     // Valkey 9 writes its own format only for replicas that say they know it; all others answer an error.
-    talk.offer(&["REPLCONF", "version", VALKEY_VERSION]).await?;
+    talk.offer(&["REPLCONF", "version", VALKEY_VERSION]).await
+}
+
+/// What a source answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// To PSYNC.
+    Granted(Grant),
+    /// It knows no PSYNC, as before Redis 2.8, and begins a snapshot, if one was asked for: it counts no offsets, so that
+    /// nothing can be gone on with behind it.
+    Old,
+}
+
+/// Asks for the stream behind `from`, or for everything: that is answered when the snapshot begins, which may be late.
+pub(crate) async fn ask(
+    endpoint: &Endpoint,
+    reader: &mut SourceReader,
+    writer: &mut dial::Writer,
+    from: Option<&Checkpoint>,
+) -> Result<Answer, Failure> {
+    let mut talk = Talk::new(endpoint, reader, writer);
     let next = from.map(|place| (place.offset + 1).to_string());
     let (replid, offset) = match (from, &next) {
         (Some(place), Some(next)) => (place.replid.as_str(), next.as_str()),
@@ -86,7 +118,15 @@ pub(crate) async fn handshake(
     };
     talk.send(&["PSYNC", replid, offset]).await?;
     let line = talk.reader.line(PSYNC_TIMEOUT).await?;
-    Grant::parse(&line).ok_or_else(|| talk.refused("PSYNC", &line))
+    if let Some(grant) = Grant::parse(&line) {
+        return Ok(Answer::Granted(grant));
+    }
+    let unknown = line.strip_prefix('-').is_some_and(|error| classify_reply(error) == ErrorKind::UnknownCommand);
+    // A hosted server that hides PSYNC is asked the same; it hides SYNC as well.
+    if !unknown || (from.is_none() && !talk.knows_sync().await?) {
+        return Err(talk.refused("PSYNC", &line));
+    }
+    Ok(Answer::Old)
 }
 
 struct Talk<'a> {
@@ -97,7 +137,11 @@ struct Talk<'a> {
     password: Option<&'a Secret>,
 }
 
-impl Talk<'_> {
+impl<'a> Talk<'a> {
+    fn new(endpoint: &'a Endpoint, reader: &'a mut SourceReader, writer: &'a mut dial::Writer) -> Self {
+        Self { reader, writer, name: endpoint.authority(), password: endpoint.password.as_ref() }
+    }
+
     async fn send(&mut self, args: &[&str]) -> Result<(), Failure> {
         let mut bytes = Vec::new();
         write::command(&mut bytes, &args.iter().map(|arg| arg.as_bytes()).collect::<Vec<_>>());
@@ -117,6 +161,12 @@ impl Talk<'_> {
         let line = self.reader.line(ANSWER_TIMEOUT).await?;
         let permitted = !line.strip_prefix('-').is_some_and(|e| classify_reply(e) == ErrorKind::NoPermission);
         if permitted { Ok(()) } else { Err(self.refused("REPLCONF", &line)) }
+    }
+
+    /// Asks for a snapshot as replicas did before 2.8. Its announcement is left to be read.
+    async fn knows_sync(&mut self) -> Result<bool, Failure> {
+        self.send(&["SYNC"]).await?;
+        Ok(self.reader.first_byte(PSYNC_TIMEOUT).await? == b'$')
     }
 
     fn refused(&self, what: &str, line: &str) -> Failure {
@@ -149,7 +199,7 @@ mod tests {
             theirs.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
             let (mut reader, mut writer): (_, dial::Writer) =
                 (SourceReader::new(Box::new(reader), "h:1"), Box::new(writer));
-            let failure = handshake(&endpoint, &mut reader, &mut writer, None).await.unwrap_err();
+            let failure = introduce(&endpoint, &mut reader, &mut writer).await.unwrap_err();
             assert!(!format!("{failure:?}").contains("s3cr3tpw"), "{failure:?}");
         }
     }

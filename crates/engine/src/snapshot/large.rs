@@ -1,10 +1,11 @@
 //! Writes an object that is too large to be collected as plain commands, part by part.
 
-use tributary_rdb::{Consumer, Entry, Field, Group, Large as LargeStart, Logical, Part, StreamInfo};
+use tributary_rdb::{Consumer, Entry, Field, Group, Large as LargeStart, Logical, Part, StreamId, StreamInfo};
 use tributary_resp::write;
 
 use super::delivered::{Delivered, TooMany};
 use super::restore::Restorer;
+use crate::Unsupported;
 use crate::dialect::Dialect;
 
 /// Arguments of one command: enough to make its overhead small, few enough not to hold the destination up.
@@ -15,13 +16,27 @@ const BYTES: usize = 256 * 1024;
 /// An object that is being written.
 #[derive(Debug)]
 pub(super) struct Large {
-    key: Vec<u8>,
+    pub key: Vec<u8>,
     expire_at_ms: Option<u64>,
     logical: Option<Logical>,
     /// Where the next bytes of a string go.
     at: u64,
     dialect: Dialect,
+    unsupported: Unsupported,
+    /// Fields were written without their expiry.
+    dropped_expiry: bool,
     stream: Stream,
+}
+
+/// What cannot be said in commands that the destination knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unwritable {
+    /// A field that expires.
+    FieldExpiry,
+    /// More entries of a stream's group that are not acknowledged than can be remembered.
+    Pending { group: Vec<u8>, count: u64 },
+    /// A consumer has an entry of which its group does not know.
+    Undelivered { group: Vec<u8>, id: StreamId },
 }
 
 /// What must be remembered of a stream until its pending entries are written.
@@ -34,13 +49,20 @@ struct Stream {
 impl Large {
     /// Removes what stands under the key; a string is laid out at its full length at once, so that it is not
     /// moved again and again while it grows.
-    pub(super) fn begin(out: &mut Restorer, start: &LargeStart<'_>, dialect: Dialect) -> Self {
+    pub(super) fn begin(
+        out: &mut Restorer,
+        start: &LargeStart<'_>,
+        dialect: Dialect,
+        unsupported: Unsupported,
+    ) -> Self {
         let large = Self {
             key: start.key.to_vec(),
             expire_at_ms: start.expire_at_ms.map(|at| dialect.carried(at)),
             logical: start.kind.logical(),
             at: 0,
             dialect,
+            unsupported,
+            dropped_expiry: false,
             stream: Stream::default(),
         };
         large.command(out, &[b"DEL", &large.key]);
@@ -55,7 +77,7 @@ impl Large {
     ///
     /// # Errors
     /// What cannot be said in commands that the destination knows.
-    pub(super) fn part(&mut self, out: &mut Restorer, part: &Part) -> Result<(), String> {
+    pub(super) fn part(&mut self, out: &mut Restorer, part: &Part) -> Result<(), Unwritable> {
         match part {
             Part::Bytes(bytes) => {
                 let at = self.at.to_string();
@@ -75,22 +97,23 @@ impl Large {
             Part::StreamInfo(info) => self.stream_info(out, info),
             Part::Group(group) => self.group(out, group),
             Part::Pending(pending) => {
-                self.stream.delivered.remember(pending).map_err(|TooMany(count)| {
-                    let (key, group) = (self.key.escape_ascii(), self.stream.group.escape_ascii());
-                    format!("“{key}”, a stream whose group “{group}” has more than {count} entries that are not acknowledged")
-                })?;
+                let group = &self.stream.group;
+                let too_many = |TooMany(count)| Unwritable::Pending { group: group.clone(), count };
+                self.stream.delivered.remember(pending).map_err(too_many)?;
             }
             Part::Consumer(consumer) => self.consumer(out, consumer)?,
         }
         Ok(())
     }
 
-    /// Sets the expiry, last: the key must not go while it is written.
-    pub(super) fn end(self, out: &mut Restorer) {
+    /// Sets the expiry, last: the key must not go while it is written. Gives the key when
+    /// fields were written without theirs.
+    pub(super) fn end(self, out: &mut Restorer) -> Option<Vec<u8>> {
         if let Some(at) = self.expire_at_ms {
             self.command(out, &[b"PEXPIREAT", &self.key, at.to_string().as_bytes()]);
         }
         out.added_key();
+        self.dropped_expiry.then_some(self.key)
     }
 
     fn command(&self, out: &mut Restorer, args: &[&[u8]]) {
@@ -123,19 +146,21 @@ impl Large {
         }
     }
 
-    fn fields(&self, out: &mut Restorer, fields: &[Field]) -> Result<(), String> {
+    fn fields(&mut self, out: &mut Restorer, fields: &[Field]) -> Result<(), Unwritable> {
         self.batches(out, b"HSET", fields, 2, |out, field| {
             write::bulk(out, &field.name);
             write::bulk(out, &field.value);
         });
         for field in fields {
-            let Some(at) = field.expire_at_ms else { continue };
-            if !self.dialect.field_expiry {
-                let key = self.key.escape_ascii();
-                return Err(format!("fields of “{key}” that expire, which the destination does not know"));
+            match field.expire_at_ms {
+                None => {}
+                Some(at) if self.dialect.field_expiry => {
+                    let at = at.to_string();
+                    self.command(out, &[b"HPEXPIREAT", &self.key, at.as_bytes(), b"FIELDS", b"1", &field.name]);
+                }
+                Some(_) if self.unsupported.drop_field_expiry => self.dropped_expiry = true,
+                Some(_) => return Err(Unwritable::FieldExpiry),
             }
-            let at = at.to_string();
-            self.command(out, &[b"HPEXPIREAT", &self.key, at.as_bytes(), b"FIELDS", b"1", &field.name]);
         }
         Ok(())
     }
@@ -183,16 +208,14 @@ impl Large {
         self.command(out, &args);
     }
 
-    fn consumer(&mut self, out: &mut Restorer, consumer: &Consumer) -> Result<(), String> {
+    fn consumer(&mut self, out: &mut Restorer, consumer: &Consumer) -> Result<(), Unwritable> {
         if consumer.pending.is_empty() && self.dialect.set_pxat {
             // CREATECONSUMER came with 6.2, as PXAT did; a consumer with pending entries comes about by XCLAIM.
             self.command(out, &[b"XGROUP", b"CREATECONSUMER", &self.key, &self.stream.group, &consumer.name]);
         }
         for id in &consumer.pending {
-            let (at, deliveries) = self.stream.delivered.find(*id).ok_or_else(|| {
-                let (key, group) = (self.key.escape_ascii(), self.stream.group.escape_ascii());
-                format!("“{key}”, a stream with a consumer that waits for entry {id}, of which its group “{group}” does not know")
-            })?;
+            let unknown = || Unwritable::Undelivered { group: self.stream.group.clone(), id: *id };
+            let (at, deliveries) = self.stream.delivered.find(*id).ok_or_else(unknown)?;
             let (id, at, deliveries) = (id.to_string(), at.to_string(), deliveries.to_string());
             let args: [&[u8]; 12] = [
                 b"XCLAIM",
