@@ -164,7 +164,8 @@ fn start(encoding: Encoding, cursor: &mut Cursor<'_>) -> Parsed<(State, Option<P
         E::Hash => each(Element::Field),
         E::Quicklist => each(Element::Ziplist),
         E::Quicklist2 => each(Element::Node),
-        E::HashTtlPreGa => each(Element::TtlField(0)),
+        // The expiry itself.
+        E::HashTtlPreGa => each(Element::TtlField(1)),
         E::HashValkeyTtl => each(Element::FieldTtl),
         E::HashTtl => {
             let base = u64::from_le_bytes(cursor.array()?);
@@ -357,7 +358,6 @@ fn add_element(cursor: &mut Cursor<'_>, element: Element, part: &mut Part, node:
             let before = match element {
                 Element::TtlField(base) => match cursor.length()? {
                     0 => None,
-                    expiry if base == 0 => Some(expiry),
                     expiry => Some(base.saturating_add(expiry - 1)),
                 },
                 _ => None,

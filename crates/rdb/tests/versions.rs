@@ -164,6 +164,9 @@ fn fields_that_expire_stand_in_four_forms() {
     let base = at - 5;
     let plain = [&base.to_le_bytes()[..], b"\x02\x00\x01a\x011\x06\x01b\x012"].concat();
     assert_eq!(content(24, &plain), want);
+    // Also from 0 on, which `rdb_values` found.
+    let first = [&[0; 8][..], b"\x02\x00\x01a\x011\x01\x01b\x012"].concat();
+    assert_eq!(content(24, &first), [Part::Fields(vec![field("a", "1", None), field("b", "2", Some(0))])]);
     assert_eq!(content(25, &[&at.to_le_bytes()[..], &string(&listpack(6, &triples))].concat()), want);
 }
 
