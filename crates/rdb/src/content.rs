@@ -17,6 +17,8 @@ pub(crate) struct Content {
     state: State,
     /// Bytes that a part should hold, about.
     part: usize,
+    /// What is wrong behind the bytes that the last call took.
+    broken: Option<Broken>,
 }
 
 #[derive(Debug)]
@@ -85,15 +87,21 @@ pub(crate) enum Step {
 
 impl Content {
     pub(crate) fn new(encoding: Encoding, part: usize) -> Self {
-        Self { state: State::Start(encoding), part: part.max(1) }
+        Self { state: State::Start(encoding), part: part.max(1), broken: None }
     }
 
     /// The next part of the value; `bytes` begins where the last call ended.
     pub(crate) fn next(&mut self, bytes: &[u8]) -> Parsed<Step> {
+        if let Some(broken) = self.broken {
+            return Err(broken);
+        }
         let mut cursor = Cursor::new(bytes, 0);
         match self.advance(&mut cursor) {
             // The state has moved on, so the bytes must be let go of.
-            Err(Broken::Need) if cursor.at > 0 => Ok(Step::Progress(cursor.at)),
+            Err(broken) if cursor.at > 0 => {
+                self.broken = Some(broken).filter(|broken| *broken != Broken::Need);
+                Ok(Step::Progress(cursor.at))
+            }
             other => other,
         }
     }
@@ -151,7 +159,8 @@ fn start(encoding: Encoding, cursor: &mut Cursor<'_>) -> Parsed<(State, Option<P
         E::Hash => each(Element::Field),
         E::Quicklist => each(Element::Ziplist),
         E::Quicklist2 => each(Element::Node),
-        E::HashTtlPreGa => each(Element::TtlField(0)),
+        // The expiry itself.
+        E::HashTtlPreGa => each(Element::TtlField(1)),
         E::HashValkeyTtl => each(Element::FieldTtl),
         E::HashTtl => {
             let base = u64::from_le_bytes(cursor.array()?);
@@ -233,7 +242,7 @@ fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
 }
 
 /// The memory that an element takes, about.
-fn memory(bytes: &Vec<u8>) -> usize {
+fn memory(bytes: &[u8]) -> usize {
     bytes.len() + size_of::<Vec<u8>>()
 }
 
@@ -329,7 +338,7 @@ fn add_element(cursor: &mut Cursor<'_>, element: Element, part: &mut Part, node:
                 _ => elements.push(owned(cursor.string()?)),
             }
             if node.is_none() {
-                added = elements.last().map_or(0, memory);
+                added = elements.last().map_or(0, |element| memory(element));
             }
         }
         Part::Scored(members) => {
@@ -368,7 +377,6 @@ pub(crate) fn expiry_before(cursor: &mut Cursor<'_>, element: Element) -> Parsed
     let Element::TtlField(base) = element else { return Ok(None) };
     Ok(match cursor.length()? {
         0 => None,
-        expiry if base == 0 => Some(expiry),
         expiry => Some(base.saturating_add(expiry - 1)),
     })
 }

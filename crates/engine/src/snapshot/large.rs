@@ -1,6 +1,6 @@
 //! Writes an object that is too large to be collected as plain commands, part by part.
 
-use tributary_rdb::{Consumer, Entry, Field, Group, Large as LargeStart, Logical, Part, StreamInfo};
+use tributary_rdb::{Consumer, Entry, Field, Group, Large as LargeStart, Logical, Part, StreamId, StreamInfo};
 use tributary_resp::write;
 
 use super::delivered::{Delivered, TooMany};
@@ -41,6 +41,8 @@ pub(super) enum Unwritable {
     Long(u64),
     /// More entries of a stream's group that are not acknowledged than can be remembered.
     Pending { group: Vec<u8>, count: u64 },
+    /// A consumer has an entry of which its group does not know.
+    Undelivered { group: Vec<u8>, id: StreamId },
 }
 
 /// What must be remembered of a stream until its pending entries are written.
@@ -123,7 +125,7 @@ impl Large {
                 let too_many = |TooMany(count)| Unwritable::Pending { group: group.clone(), count };
                 self.stream.delivered.remember(pending).map_err(too_many)?;
             }
-            Part::Consumer(consumer) => self.consumer(out, consumer),
+            Part::Consumer(consumer) => self.consumer(out, consumer)?,
         }
         Ok(())
     }
@@ -243,13 +245,14 @@ impl Large {
         self.command(out, &args);
     }
 
-    fn consumer(&mut self, out: &mut Restorer, consumer: &Consumer) {
+    fn consumer(&mut self, out: &mut Restorer, consumer: &Consumer) -> Result<(), Unwritable> {
         if consumer.pending.is_empty() && self.dialect.set_pxat {
             // CREATECONSUMER came with 6.2, as PXAT did; a consumer with pending entries comes about by XCLAIM.
             self.command(out, &[b"XGROUP", b"CREATECONSUMER", &self.key, &self.stream.group, &consumer.name]);
         }
         for id in &consumer.pending {
-            let (at, deliveries) = self.stream.delivered.find(*id);
+            let unknown = || Unwritable::Undelivered { group: self.stream.group.clone(), id: *id };
+            let (at, deliveries) = self.stream.delivered.find(*id).ok_or_else(unknown)?;
             let (id, at, deliveries) = (id.to_string(), at.to_string(), deliveries.to_string());
             let args: [&[u8]; 12] = [
                 b"XCLAIM",
@@ -267,6 +270,7 @@ impl Large {
             ];
             self.command(out, &args);
         }
+        Ok(())
     }
 }
 

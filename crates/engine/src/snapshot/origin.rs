@@ -154,6 +154,14 @@ impl Origin<'_> {
                 );
                 Failure::new(ErrorKind::UnknownValue, &self.name, message)
             }
+            Unwritable::Undelivered { group, id } => {
+                let (key, group) = (printable(key), printable(&group));
+                let message = format!(
+                    "{}: the stream {key} has a consumer that waits for entry {id}, of which its group {group} does not know.",
+                    self.dump
+                );
+                Failure::new(ErrorKind::CorruptSnapshot, &self.name, message)
+            }
         }
     }
 }
