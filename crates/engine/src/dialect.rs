@@ -39,21 +39,25 @@ pub(crate) async fn dialect(spec: &ReplicaSpec) -> Result<(Dialect, Keepsake), F
     select_home(&mut control, &spec.destination).await?;
     let expiry = expiry::hold(&mut control, spec).await?;
     let kept = keepsake(&mut control, &spec.id).await?;
+    Ok((understood(&mut control, expiry).await?, kept))
+}
+
+/// Asks a destination what it understands.
+pub(crate) async fn understood(control: &mut Control, expiry: Expiry) -> Result<Dialect, Failure> {
     // Valkey calls itself Redis 7.2 here, which says rightly what it understands.
     let info = control.info(Some("server")).await?;
     let version = info.get("redis_version").map_or((0, 0), numbers);
     let valkey = info.get("valkey_version").map(numbers);
-    let dialect = Dialect {
+    Ok(Dialect {
         version,
         valkey,
         absolute_restore: version >= (5, 0),
         set_pxat: version >= (6, 2),
         functions: version >= (7, 0),
         field_expiry: valkey.map_or(version >= (7, 4), |valkey| valkey >= (9, 0)),
-        databases: databases(&mut control).await?,
+        databases: databases(control).await?,
         expiry,
-    };
-    Ok((dialect, kept))
+    })
 }
 
 /// The first two numbers of a version.

@@ -14,6 +14,8 @@ mod restore;
 
 pub(crate) use framing::Framing;
 pub(crate) use load::load;
+pub(crate) use loader::{LeftOut, Loader};
+pub(crate) use origin::Origin;
 
 use crate::link::{LinkContext, SessionEnd};
 
