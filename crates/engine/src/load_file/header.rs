@@ -139,7 +139,7 @@ pub(super) fn cut_off(name: &str, read: u64, decoded: u64) -> Failure {
     Failure { hint: DAMAGED.to_owned(), ..Failure::new(ErrorKind::CorruptSnapshot, name, message) }
 }
 
-const DAMAGED: &str =
+pub(super) const DAMAGED: &str =
     "The file is damaged or was not copied whole: copy it again, or take another one. redis-check-rdb tells more.";
 const NOT_A_DUMP: &str = "Choose a dump of Redis or Valkey, as SAVE, BGSAVE or redis-cli --rdb write it.";
 

@@ -247,24 +247,43 @@ fn begins_aof(spec: &FileLoad, header: &FileHeader) -> Failure {
 }
 
 /// A load is tried once: what the destination holds then belongs to the message, and no hint promises another attempt.
-fn once(spec: &FileLoad, board: &Board, failure: Failure) -> Failure {
-    let mut failure = failure;
-    if failure.action() == Action::Retry {
-        failure.hint = "Check that the server runs and accepts connections from this machine, then load again.".into();
+fn once(spec: &FileLoad, board: &Board, mut failure: Failure) -> Failure {
+    if let Some(hint) = hint(&failure) {
+        hint.clone_into(&mut failure.hint);
+    }
+    if !board.is_touched() {
+        return failure;
+    }
+    let message = if failure.message.ends_with('.') { failure.message } else { format!("{}.", failure.message) };
+    failure.message = if failure.kind == ErrorKind::FileGoesOn {
+        format!("{message} The dump itself is loaded.")
+    } else {
+        let (keys, to) = (board.keys(), place::target(spec));
+        let again = "A load with --flush begins anew, one with --replace goes over what is there.";
+        failure.hint = format!("{} {again}", failure.hint);
+        format!("{message} {to} is incomplete: {keys} keys of the file are in.")
+    };
+    failure
+}
+
+/// What a kind's own hint says of a replica is not so of a file.
+fn hint(failure: &Failure) -> Option<&'static str> {
+    if failure.hint != failure.kind.hint() {
+        return None;
     }
     match failure.kind {
-        ErrorKind::FileGoesOn if board.is_touched() => {
-            failure.message = format!("{} The dump itself is loaded.", failure.message);
+        _ if failure.action() == Action::Retry => {
+            Some("Check that the server runs and accepts connections from this machine, then load again.")
         }
-        _ if board.is_touched() => {
-            let (keys, to) = (board.keys(), place::target(spec));
-            failure.message = format!("{} {to} is incomplete: {keys} keys of the file are in.", failure.message);
-            failure.hint = format!(
-                "{} A load with --flush begins anew, one with --replace goes over what is there.",
-                failure.hint
-            );
+        ErrorKind::CorruptSnapshot => Some(header::DAMAGED),
+        ErrorKind::UnknownValue => Some("Delete that key at the server that wrote the file, and save it again."),
+        ErrorKind::ValueRefused => {
+            Some("The destination is older than the server that wrote the file, or lacks a module: choose a newer one.")
         }
-        _ => {}
+        ErrorKind::DestinationOom => Some("Raise maxmemory at the destination or make room there, then load again."),
+        ErrorKind::DbOutOfRange => Some(
+            "Raise `databases` in the destination's configuration and restart that server, or load single databases (--db).",
+        ),
+        _ => None,
     }
-    failure
 }
