@@ -93,7 +93,8 @@ impl FileLoad {
     }
 
     /// The one database of the destination that is written to; `None` is all.
-    fn lands(&self) -> Option<u32> {
+    #[must_use]
+    pub fn lands(&self) -> Option<u32> {
         self.db.map(|db| self.destination.db.unwrap_or(db))
     }
 }
