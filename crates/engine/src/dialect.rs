@@ -53,25 +53,29 @@ pub(crate) async fn dialect(spec: &ReplicaSpec) -> Result<(Dialect, Keepsake), F
     select_home(&mut control, &spec.destination).await?;
     let expiry = expiry::hold(&mut control, spec).await?;
     let kept = keepsake(&mut control, &spec.id).await?;
+    Ok((understood(&mut control, expiry).await?, kept))
+}
+
+/// Asks a destination what it understands.
+pub(crate) async fn understood(control: &mut Control, expiry: Expiry) -> Result<Dialect, Failure> {
     // Valkey calls itself Redis 7.2 here, which says rightly what it understands.
     let info = control.info(Some("server")).await?;
     let version = info.get("redis_version").map_or((0, 0), numbers);
     let valkey = info.get("valkey_version").map(numbers);
     let limit = async |control: &mut Control, name: &str| control.config(name).await.and_then(|n| n.parse().ok());
-    let dialect = Dialect {
+    Ok(Dialect {
         loads: loads(version, valkey),
-        longest_string: limit(&mut control, "proto-max-bulk-len").await,
-        largest_command: limit(&mut control, "client-query-buffer-limit").await,
+        longest_string: limit(control, "proto-max-bulk-len").await,
+        largest_command: limit(control, "client-query-buffer-limit").await,
         version,
         valkey,
         absolute_restore: version >= (5, 0),
         set_pxat: version >= (6, 2),
         functions: version >= (7, 0),
         field_expiry: valkey.map_or(version >= (7, 4), |valkey| valkey >= (9, 0)),
-        databases: databases(&mut control).await?,
+        databases: databases(control).await?,
         expiry,
-    };
-    Ok((dialect, kept))
+    })
 }
 
 /// What a command has beside its longest argument, at most, but for a key of unusual length.

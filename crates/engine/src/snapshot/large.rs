@@ -140,6 +140,11 @@ impl Large {
         self.dropped_expiry.then_some(self.key)
     }
 
+    /// Removes what was written of it.
+    pub(super) fn remove(self, out: &mut Restorer) {
+        self.command(out, &[b"DEL", &self.key]);
+    }
+
     fn command(&self, out: &mut Restorer, args: &[&[u8]]) {
         write::command(&mut out.out, args);
         out.added();

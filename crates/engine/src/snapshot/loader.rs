@@ -22,9 +22,11 @@ pub(crate) struct Loader<'a> {
     pub stream_db: u32,
     /// What was not copied.
     pub left_out: LeftOut,
+    /// Function libraries that were sent.
+    pub functions: u64,
 }
 
-/// Keys that were not copied, and are not meant to be.
+/// What was not copied, and is not meant to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct LeftOut {
     /// Their time was over.
@@ -45,6 +47,7 @@ impl<'a> Loader<'a> {
             dialect,
             stream_db: 0,
             left_out: LeftOut::default(),
+            functions: 0,
         }
     }
 
@@ -59,6 +62,14 @@ impl<'a> Loader<'a> {
 
     /// Sends what is at hand, full or not.
     pub(crate) async fn send(&mut self, writer: &mut Writer) -> Result<(), Failure> {
+        self.restorer.send(writer).await
+    }
+
+    /// Removes an object of which only a part is written: without the rest it would stand there for good.
+    pub(crate) async fn abandon(&mut self, writer: &mut Writer) -> Result<(), Failure> {
+        if let Some(large) = self.large.take() {
+            large.remove(&mut self.restorer);
+        }
         self.restorer.send(writer).await
     }
 
@@ -98,7 +109,10 @@ impl<'a> Loader<'a> {
                     // Libraries belong to the whole server, not to the one database that is copied.
                     if origin.only.is_none() {
                         match (self.dialect.functions, origin.unsupported.skip_functions) {
-                            (true, _) => self.restorer.function(&code),
+                            (true, _) => {
+                                self.restorer.function(&code);
+                                self.functions += 1;
+                            }
                             (false, true) => self.fitting.library(&code, origin),
                             (false, false) => return Err(origin.no_functions()),
                         }
