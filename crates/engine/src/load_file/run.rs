@@ -195,6 +195,9 @@ async fn restore(
     }
     loader.send(writer).await?;
     writer.settled().await?;
+    if let (Some(db), false) = (spec.db, loader.met) {
+        board.warn(&format!("{} holds nothing in database {db}.", spec.file));
+    }
     let behind = match pieces.size {
         Some(size) => Behind::bytes(size.saturating_sub(loader.offset())),
         None => {
@@ -259,7 +262,8 @@ fn once(spec: &FileLoad, board: &Board, mut failure: Failure) -> Failure {
         format!("{message} The dump itself is loaded.")
     } else {
         let (keys, to) = (board.keys(), place::target(spec));
-        let again = "A load with --flush begins anew, one with --replace goes over what is there.";
+        let again =
+            "Then load again, deleting what is there first (in the terminal: --flush) or going over it (--replace).";
         failure.hint = format!("{} {again}", failure.hint);
         format!("{message} {to} is incomplete: {keys} keys of the file are in.")
     };

@@ -20,6 +20,8 @@ pub(crate) struct Loader<'a> {
     pub stream_db: u32,
     /// What was not copied.
     pub left_out: LeftOut,
+    /// Whether a database came that is taken.
+    pub met: bool,
     /// Function libraries that were sent.
     pub functions: u64,
 }
@@ -44,6 +46,7 @@ impl<'a> Loader<'a> {
             dialect,
             stream_db: 0,
             left_out: LeftOut::default(),
+            met: false,
             functions: 0,
         }
     }
@@ -95,7 +98,10 @@ impl<'a> Loader<'a> {
                         origin.name
                     ));
                 }
-                Event::SelectDb(db) => origin.check_db(self.dialect, db)?,
+                Event::SelectDb(db) => {
+                    origin.check_db(self.dialect, db)?;
+                    self.met |= origin.target(db).is_some();
+                }
                 Event::ResizeDb { .. } => {}
                 Event::Function(code) => {
                     // Libraries belong to the whole server, not to the one database that is copied.
