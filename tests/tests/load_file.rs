@@ -136,6 +136,8 @@ fn one_database_of_the_file_lands_in_another_and_only_that_one_is_emptied() {
     let (code, text) = cli::run(&["load", &path, "--destination", &to]);
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("--db"), "{text}");
+    let none = Load::whole(&dump, &to, &["--db", "9", "--replace"]);
+    assert!(none.done()["warnings"][0].as_str().unwrap().contains("nothing in database 9"), "{none:?}");
     Load::whole(&dump, &to, &["--db", "3", "--flush"]).done();
     compare::database((&source, 3), (&destination, 7), 0).none();
     assert_eq!(destination.run_in::<Vec<String>>(3, &["KEYS", "*"]), ["mine"]);

@@ -140,6 +140,7 @@ impl Board {
             functions: state.functions,
             expired: state.left_out.expired,
             checkpoints: state.left_out.marks,
+            omitted: state.left_out.omitted,
             incomplete: state.touched && state.phase != FilePhase::Done,
             warnings: state.warnings.clone(),
             failure: state.failure.clone(),

@@ -111,6 +111,15 @@ async fn verify(spec: &FileLoad, board: &Board) -> Result<(), Failure> {
     close(pieces, checked).await
 }
 
+/// What restores a file.
+struct Work<'a> {
+    spec: &'a FileLoad,
+    board: &'a Board,
+    stop: &'a CancellationToken,
+    pieces: &'a mut Pieces,
+    writer: Writer,
+}
+
 /// Empties the destination if that is to be, and restores.
 async fn load(
     spec: &FileLoad,
@@ -124,7 +133,7 @@ async fn load(
     measure_clock(&mut place.control, &skew).await?;
     // By the destination's clock a key would be gone at once.
     let now_ms = unix_ms(SystemTime::now()).saturating_add_signed(skew.ms());
-    let mut writer = Writer::open_unseated(&spec.destination, CLIENT, board.meters.clone()).await?;
+    let writer = Writer::open_unseated(&spec.destination, CLIENT, board.meters.clone()).await?;
     if spec.existing == Existing::Flush {
         board.enter(FilePhase::Emptying);
         board.touch();
@@ -145,68 +154,81 @@ async fn load(
         warn: &warn,
     };
     let mut loader = Loader::new(&origin, dialect, now_ms);
-    let restored = restore(spec, board, stop, pieces, (&mut loader, &mut writer)).await;
-    if matches!(restored, Ok(End::Done)) {
-        return restored;
-    }
-    // What is at hand still goes, so that the count is right; a key that is not whole does not stay.
-    let settled = async {
-        loader.abandon(&mut writer).await?;
-        writer.settled().await
-    };
-    match (restored, settled.await) {
-        (restored, Ok(())) => restored,
-        (Err(failure), Err(_)) | (Ok(_), Err(failure)) if failure.kind == ErrorKind::Disconnected => {
-            let unanswered = writer.largest_unanswered();
-            Err(destination::query_buffer_exceeded(&spec.destination, unanswered).await.unwrap_or(failure))
-        }
-        (Err(failure), Err(_)) | (Ok(_), Err(failure)) => Err(failure),
+    let mut work = Work { spec, board, stop, pieces, writer };
+    match work.restore(&mut loader).await {
+        Ok(End::Done) => Ok(End::Done),
+        ended => work.break_off(&mut loader, ended).await,
     }
 }
 
-/// Takes the file to its end.
-async fn restore(
-    spec: &FileLoad,
-    board: &Board,
-    stop: &CancellationToken,
-    pieces: &mut Pieces,
-    (loader, writer): (&mut Loader<'_>, &mut Writer),
-) -> Result<End, Failure> {
-    loop {
-        let piece = tokio::select! {
-            biased;
-            () = stop.cancelled() => return Ok(End::Stopped),
-            failure = writer.failed() => return Err(failure),
-            piece = pieces.next() => piece?,
-        };
-        let Some(piece) = piece else {
-            return Err(header::cut_off(&spec.file.to_string(), pieces.read, loader.offset()));
-        };
-        board.touch();
-        let ended = loader.take(&piece, writer).await?;
-        board.read(loader.offset());
-        board.counted(loader.left_out, loader.functions);
-        if ended {
-            break;
+impl Work<'_> {
+    /// Takes the file to its end, unless the user stops it before.
+    async fn restore(&mut self, loader: &mut Loader<'_>) -> Result<End, Failure> {
+        let writer = &mut self.writer;
+        loop {
+            let piece = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(End::Stopped),
+                failure = writer.failed() => return Err(failure),
+                piece = self.pieces.next() => piece?,
+            };
+            let Some(piece) = piece else {
+                return Err(header::cut_off(&self.spec.file.to_string(), self.pieces.read, loader.offset()));
+            };
+            self.board.touch();
+            let ended = loader.take(&piece, writer).await?;
+            self.board.read(loader.offset());
+            self.board.counted(loader.left_out(), loader.functions);
+            if ended {
+                break;
+            }
+            if writer.is_eager() {
+                loader.send(writer).await?;
+            }
         }
-        if writer.is_eager() {
-            loader.send(writer).await?;
-        }
+        loader.send(writer).await?;
+        writer.settled().await?;
+        self.look_behind(loader).await?;
+        Ok(End::Done)
     }
-    loader.send(writer).await?;
-    writer.settled().await?;
-    let behind = match pieces.size {
-        Some(size) => Behind::bytes(size.saturating_sub(loader.offset())),
-        None => {
-            let more = !loader.take_rest().is_empty() || pieces.next().await?.is_some();
-            if more { Behind::Something } else { Behind::Nothing }
+
+    /// All of the dump is in: what should not be passed over in silence.
+    async fn look_behind(&mut self, loader: &mut Loader<'_>) -> Result<(), Failure> {
+        let file = &self.spec.file;
+        if let (Some(db), false) = (self.spec.db, loader.met) {
+            self.board.warn(&format!("{file} holds nothing in database {db}."));
         }
-    };
-    behind.judge(spec)?;
-    if behind != Behind::Nothing {
-        board.warn(&format!("What follows the dump in {} is not loaded.", spec.file));
+        let behind = match self.pieces.size {
+            Some(size) => Behind::bytes(size.saturating_sub(loader.offset())),
+            None => {
+                let more = !loader.take_rest().is_empty() || self.pieces.next().await?.is_some();
+                if more { Behind::Something } else { Behind::Nothing }
+            }
+        };
+        behind.judge(self.spec)?;
+        if behind != Behind::Nothing {
+            self.board.warn(&format!("What follows the dump in {file} is not loaded."));
+        }
+        Ok(())
     }
-    Ok(End::Done)
+
+    /// What is at hand still goes, so that the count is right; a key that is not whole does not stay.
+    async fn break_off(&mut self, loader: &mut Loader<'_>, ended: Result<End, Failure>) -> Result<End, Failure> {
+        let writer = &mut self.writer;
+        let settled = async {
+            loader.abandon(writer).await?;
+            writer.settled().await
+        };
+        let failure = match (ended, settled.await) {
+            (ended, Ok(())) => return ended,
+            (Err(failure), Err(_)) | (Ok(_), Err(failure)) => failure,
+        };
+        if failure.kind != ErrorKind::Disconnected {
+            return Err(failure);
+        }
+        let unanswered = self.writer.largest_unanswered();
+        Err(destination::query_buffer_exceeded(&self.spec.destination, unanswered).await.unwrap_or(failure))
+    }
 }
 
 /// What stands behind a dump's end: commands of an append only file, or whatever else, which would be missing.
@@ -259,7 +281,8 @@ fn once(spec: &FileLoad, board: &Board, mut failure: Failure) -> Failure {
         format!("{message} The dump itself is loaded.")
     } else {
         let (keys, to) = (board.keys(), place::target(spec));
-        let again = "A load with --flush begins anew, one with --replace goes over what is there.";
+        let again =
+            "Then load again, deleting what is there first (in the terminal: --flush) or going over it (--replace).";
         failure.hint = format!("{} {again}", failure.hint);
         format!("{message} {to} is incomplete: {keys} keys of the file are in.")
     };

@@ -25,8 +25,8 @@ pub(super) struct Large {
     unsupported: Unsupported,
     /// Fields were written without their expiry.
     dropped_expiry: bool,
-    /// A command is open whose last argument goes out as it comes.
-    within_long: bool,
+    /// Bytes that are missing to a command whose last argument goes out as it comes.
+    long: Option<u64>,
     /// The field that such an argument is the value of.
     long_field: Vec<u8>,
     stream: Stream,
@@ -69,7 +69,7 @@ impl Large {
             dialect,
             unsupported,
             dropped_expiry: false,
-            within_long: false,
+            long: None,
             long_field: Vec::new(),
             stream: Stream::default(),
         };
@@ -95,11 +95,12 @@ impl Large {
                 self.begin_long(out, &[b"HSET", &self.key.clone(), name], *len)?;
                 self.long_field.clone_from(name);
             }
-            Part::Bytes(bytes) if self.within_long => out.out.extend_from_slice(bytes),
+            Part::Bytes(bytes) if self.long.is_some() => {
+                out.out.extend_from_slice(bytes);
+                self.long = self.long.map(|left| left.saturating_sub(bytes.len() as u64));
+            }
             Part::LongEnd { expire_at_ms } => {
-                out.out.extend_from_slice(b"\r\n");
-                out.added();
-                self.within_long = false;
+                self.end_long(out);
                 let field = std::mem::take(&mut self.long_field);
                 self.field_expiry(out, &field, *expire_at_ms)?;
             }
@@ -196,6 +197,25 @@ impl Large {
         Ok(())
     }
 
+    /// Adds a piece of what is missing to an open command, because the rest will not come; false when nothing is.
+    pub(super) fn fill_up(&mut self, out: &mut Restorer) -> bool {
+        let Some(left) = self.long else { return false };
+        let piece = usize::try_from(left).unwrap_or(usize::MAX).min(BYTES);
+        if piece == 0 {
+            self.end_long(out);
+            return false;
+        }
+        out.out.resize(out.out.len() + piece, 0);
+        self.long = Some(left - piece as u64);
+        true
+    }
+
+    fn end_long(&mut self, out: &mut Restorer) {
+        out.out.extend_from_slice(b"\r\n");
+        out.added();
+        self.long = None;
+    }
+
     /// Begins a command whose last argument is too long to be held: its bytes go out as they come.
     fn begin_long(&mut self, out: &mut Restorer, before: &[&[u8]], len: u64) -> Result<(), Unwritable> {
         let length = usize::try_from(len).ok().filter(|_| self.dialect.takes(len));
@@ -203,7 +223,7 @@ impl Large {
         write::array_header(&mut out.out, before.len() + 1);
         before.iter().for_each(|arg| write::bulk(&mut out.out, arg));
         write::bulk_header(&mut out.out, length);
-        self.within_long = true;
+        self.long = Some(len);
         Ok(())
     }
 

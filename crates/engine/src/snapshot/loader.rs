@@ -21,7 +21,9 @@ pub(crate) struct Loader<'a> {
     /// The database that the stream behind the dump has selected.
     pub stream_db: u32,
     /// What was not copied.
-    pub left_out: LeftOut,
+    left_out: LeftOut,
+    /// Whether a database came that is taken.
+    pub met: bool,
     /// Function libraries that were sent.
     pub functions: u64,
 }
@@ -33,6 +35,8 @@ pub(crate) struct LeftOut {
     pub expired: u64,
     /// They are checkpoints of replicas.
     pub marks: u64,
+    /// They were left out, or kept without something, because the user agreed to that.
+    pub omitted: u64,
 }
 
 impl<'a> Loader<'a> {
@@ -47,6 +51,7 @@ impl<'a> Loader<'a> {
             dialect,
             stream_db: 0,
             left_out: LeftOut::default(),
+            met: false,
             functions: 0,
         }
     }
@@ -67,7 +72,11 @@ impl<'a> Loader<'a> {
 
     /// Removes an object of which only a part is written: without the rest it would stand there for good.
     pub(crate) async fn abandon(&mut self, writer: &mut Writer) -> Result<(), Failure> {
-        if let Some(large) = self.large.take() {
+        if let Some(mut large) = self.large.take() {
+            // The destination waits for all of an argument that was announced.
+            while large.fill_up(&mut self.restorer) {
+                self.restorer.send(writer).await?;
+            }
             large.remove(&mut self.restorer);
         }
         self.restorer.send(writer).await
@@ -78,9 +87,9 @@ impl<'a> Loader<'a> {
         self.decoder.offset()
     }
 
-    /// Keys that were left out, or kept without something, because the user agreed to that.
-    pub(crate) fn omitted(&self) -> u64 {
-        self.fitting.omissions.keys()
+    /// What was not copied as it is.
+    pub(crate) fn left_out(&self) -> LeftOut {
+        LeftOut { omitted: self.fitting.omissions.keys(), ..self.left_out }
     }
 
     /// What came behind the dump's end.
@@ -103,7 +112,10 @@ impl<'a> Loader<'a> {
                         origin.name
                     ));
                 }
-                Event::SelectDb(db) => origin.check_db(self.dialect, db)?,
+                Event::SelectDb(db) => {
+                    origin.check_db(self.dialect, db)?;
+                    self.met |= origin.target(db).is_some();
+                }
                 Event::ResizeDb { .. } => {}
                 Event::Function(code) => {
                     // Libraries belong to the whole server, not to the one database that is copied.

@@ -56,6 +56,7 @@ function live(over: Partial<FileLoadLive> = {}): FileLoadLive {
     functions: 0,
     expired: 3,
     checkpoints: 0,
+    omitted: 0,
     incomplete: true,
     warnings: [],
     failure: null,

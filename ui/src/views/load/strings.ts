@@ -83,6 +83,9 @@ export const load = {
     "Keys whose expiry was over before the load, as a server leaves them out at its start.",
   checkpoints: "Left out: checkpoints",
   checkpointsHelp: "Tributary's own keys of replicas.",
+  omitted: "Left out: as allowed",
+  omittedHelp:
+    "Left out, or kept without something that the destination does not know, as the form allows.",
   read: "Read",
   speed: "Speed",
   timeLeft: "Time left",

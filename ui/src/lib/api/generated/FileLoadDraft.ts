@@ -25,4 +25,16 @@ existing: ExistingKeys,
 /**
  * Of an append only file that begins with a dump, the dump alone is loaded.
  */
-dumpOnly: boolean, };
+dumpOnly: boolean, 
+/**
+ * Keep fields of hashes that expire without their expiry, where the destination does not know it.
+ */
+dropFieldExpiry: boolean, 
+/**
+ * Leave out keys of modules that the destination lacks.
+ */
+skipModuleKeys: boolean, 
+/**
+ * Leave out function libraries, where the destination does not know them.
+ */
+skipFunctions: boolean, };

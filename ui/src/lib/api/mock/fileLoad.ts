@@ -107,6 +107,7 @@ export class MockFileLoad {
       functions: 2,
       expired: 0,
       checkpoints: 0,
+      omitted: 0,
       incomplete: true,
       warnings: [],
       failure: null,
@@ -151,7 +152,7 @@ export class MockFileLoad {
       failure: {
         kind: "corrupt_snapshot",
         message: `${path} is cut off: it ends at byte 1564938271, in the middle of what begins at byte 1564938250. ${destination} is incomplete: ${keys} keys of the file are in.`,
-        hint: "The file is damaged or was not copied whole: copy it again, or take another one. redis-check-rdb tells more. A load with --flush begins anew, one with --replace goes over what is there.",
+        hint: "The file is damaged or was not copied whole: copy it again, or take another one. redis-check-rdb tells more. Then load again, deleting what is there first (in the terminal: --flush) or going over it (--replace).",
         endpoint: path,
         since: Date.now(),
         action: "stops",
