@@ -33,7 +33,10 @@ pub(super) async fn look(ctx: &LinkContext, place: Option<(&str, u64)>) -> Resul
         let mut control = Control::open(&ctx.source.endpoint).await?;
         measure_clock(&mut control, &ctx.skew).await?;
         let server = control.info(Some("server")).await?;
-        ctx.meters.update(|state| state.run_id = server.get("run_id").map(str::to_owned));
+        ctx.meters.update(|state| {
+            state.run_id = server.get("run_id").map(str::to_owned);
+            state.server = server.product();
+        });
         control.info(Some("replication")).await
     };
     let Ok(info) = asked.await else { return Ok(Outlook::Continues) };
