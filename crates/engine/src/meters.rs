@@ -70,6 +70,8 @@ pub(crate) struct LinkState {
     pub run_id: Option<String>,
     /// What messages call the server: product and version.
     pub server: Option<String>,
+    /// Its Redis version, by the first two numbers.
+    pub server_version: Option<(u32, u32)>,
     /// How expiries are carried, once the destination was reached.
     pub expiry: Option<Expiry>,
     /// It ended, for this reason if it was not the user's will.
@@ -102,6 +104,7 @@ impl Default for LinkState {
             paused: false,
             run_id: None,
             server: None,
+            server_version: None,
             expiry: None,
             stopped: None,
         }

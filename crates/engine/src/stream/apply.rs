@@ -171,6 +171,11 @@ impl<'a> Apply<'a> {
         let history = spool.history();
         if *self.place.replid != *history {
             self.place.replid = history.to_string();
+            // Another server goes on, maybe of another version.
+            self.translator.source(None);
+        }
+        if !self.translator.knows_source() {
+            self.translator.source(self.ctx.meters.state().server_version);
         }
     }
 

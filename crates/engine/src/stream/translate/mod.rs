@@ -84,6 +84,19 @@ impl Translator {
         Self { reach, names: Names::default() }
     }
 
+    /// Whether the source's version is known.
+    pub(super) fn knows_source(&self) -> bool {
+        self.reach.source.is_some()
+    }
+
+    /// Takes the source's version, by which some commands differ in what they mean; none while it is not known.
+    pub(super) fn source(&mut self, version: Option<(u32, u32)>) {
+        if self.reach.source != version {
+            self.reach.source = version;
+            self.names = Names::default();
+        }
+    }
+
     /// Whether a command goes through as it is. `args` are ranges of `raw`.
     pub(super) fn passes(&mut self, raw: &[u8], args: &[Range<usize>]) -> bool {
         let arg = |at: usize| args.get(at).and_then(|range| raw.get(range.clone())).unwrap_or_default();

@@ -13,6 +13,8 @@ use crate::expiry::Expiry;
 pub(crate) struct Reach {
     version: (u32, u32),
     valkey: Option<(u32, u32)>,
+    /// The Redis version of the source, where it is known.
+    pub(super) source: Option<(u32, u32)>,
     /// Its commands by name, in capitals; none where it does not tell.
     commands: Option<HashSet<Vec<u8>>>,
     pub(super) field_expiry: bool,
@@ -30,6 +32,7 @@ impl Reach {
         Self {
             version: dialect.version,
             valkey: dialect.valkey,
+            source: None,
             commands,
             field_expiry: dialect.field_expiry,
             functions: dialect.functions,

@@ -49,6 +49,7 @@ fn rule(name: &[u8], to: &Reach) -> Option<Way> {
         b"XTRIM" if has => streams::trim,
         b"XGROUP" if has && to.before(7, 0) => streams::group,
         b"XSETID" if has && to.before(7, 0) => streams::set_id,
+        b"XCLAIM" if to.before(7, 0) && to.source.is_some_and(|source| source >= (7, 0)) => streams::claim,
         b"XDELEX" if !has && to.has(b"XDEL") => streams::delete,
         b"XACKDEL" if !has && to.has(b"XDEL") => streams::acknowledge,
         b"GETDEL" | b"DELIFEQ" | b"DELEX" if !has => keys::delete,

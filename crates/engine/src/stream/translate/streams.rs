@@ -3,6 +3,7 @@
 use super::{Reach, Told, Words, instead, is, script, words};
 
 const BELOW: &str = include_str!("scripts/xdel_below.lua");
+const CLAIM: &str = include_str!("scripts/xclaim.lua");
 const REFERENCES: &str = include_str!("scripts/references.lua");
 
 /// `XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [MAXLEN|MINID [=|~] threshold [LIMIT count]] id field value …`:
@@ -45,6 +46,15 @@ pub(super) fn group<'a>(to: &Reach, args: &[&'a [u8]]) -> Told<'a> {
             }
             if command.len() == args.len() { Told::AsItIs } else { Told::Instead(vec![command]) }
         }
+        _ => Told::AsItIs,
+    }
+}
+
+/// `XCLAIM key group consumer min-idle id …`. From 7.0 on an entry that is claimed, and is no longer in the stream, is no
+/// longer pending; and with this command of one ID the source says that to its replicas (t_stream.c, `xclaimCommand`).
+pub(super) fn claim<'a>(_: &Reach, args: &[&'a [u8]]) -> Told<'a> {
+    match args {
+        [_, key, rest @ ..] if rest.len() >= 4 => Told::Instead(vec![script(CLAIM, &[key], rest)]),
         _ => Told::AsItIs,
     }
 }

@@ -195,6 +195,19 @@ fn streams_have_other_words() {
 }
 
 #[test]
+fn a_claim_of_a_deleted_entry_means_what_it_means_at_the_source() {
+    let claim = "XCLAIM x g c 0 1-1 TIME 5 FORCE";
+    for (source, to, want) in [
+        (Some((7, 0)), "6.2", "EVAL <XCLAIM> 1 x g c 0 1-1 TIME 5 FORCE"),
+        (Some((6, 2)), "6.2", "="),
+        (Some((7, 2)), "7.0", "="),
+        (None, "6.2", "="),
+    ] {
+        assert_eq!(told(Reach { source, ..destination(to) }, claim), want, "{source:?} to {to}");
+    }
+}
+
+#[test]
 fn fields_that_expire_have_other_words_or_none() {
     check(&[
         ("8.2", "HSETEX h PXAT 5 FIELDS 1 f v", "="),

@@ -92,9 +92,10 @@ else
       from = id
     end
   end
-  -- A trim is no deletion to those who count them (7.0).
+  -- A trim is no deletion to those who count them (7.0). No ID cannot be set; the first one stands before all entries.
   local last_deleted = was['max-deleted-entry-id']
   if deleted and last_deleted then
+    last_deleted = last_deleted == '0-0' and '0-1' or last_deleted
     redis.call('XSETID', key, was['last-generated-id'], 'ENTRIESADDED', was['entries-added'], 'MAXDELETEDID', last_deleted)
   end
 end
