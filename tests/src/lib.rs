@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod compare;
 pub mod exact;
+pub mod families;
 pub mod fixture;
 pub mod load;
 pub mod load_cli;

@@ -244,6 +244,11 @@ impl Server {
         self.child = spawn(self.version, self.port, &self.folder, &self.config);
     }
 
+    /// Changes the lines of configuration that the next start is with.
+    pub fn reconfigure(&mut self, config: &[&str]) {
+        self.config = config.iter().map(|&line| line.to_owned()).collect();
+    }
+
     /// Starts it again on the same port and folder, after [`Self::kill`].
     ///
     /// # Panics
