@@ -79,7 +79,7 @@ fn every_command_has_its_effect_at_a_server_of_the_same_version() {
 
 /// A source and a destination that are in step, with one key.
 fn in_step(from: Version, to: Version) -> (Server, Server) {
-    let (source, destination) = (Server::start(from), Server::start(to));
+    let (source, destination) = (Server::with(from, &["repl-backlog-size 64mb"]), Server::start(to));
     source.run::<()>(&["SET", "earlier", "value"]);
     (source, destination)
 }
