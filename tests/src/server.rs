@@ -170,6 +170,19 @@ impl Server {
         self.run::<()>(&["CONFIG", "SET", setting, value]);
     }
 
+    /// Whether it knows function libraries.
+    #[must_use]
+    pub fn has_functions(&self) -> bool {
+        self.version != Version::Redis62
+    }
+
+    /// Writes a dump file of what it holds now.
+    #[must_use]
+    pub fn save(&self) -> PathBuf {
+        self.run::<()>(&["SAVE"]);
+        self.folder.path().join("dump.rdb")
+    }
+
     /// Its working folder.
     #[must_use]
     pub fn folder(&self) -> &Path {

@@ -72,7 +72,7 @@ enum State {
     /// An object: its parts' places, relative to `start`.
     Object(Object),
     /// An object that comes in parts, and its key as it is shown.
-    Large(Content, String),
+    Large(Box<Content>, String),
     Checksum,
     Done,
 }
@@ -232,7 +232,8 @@ impl Decoder {
 
     fn header(&mut self) -> Result<Found, Stop> {
         let magic: [u8; 9] = Cursor::new(self.rest(), 0).array()?;
-        let number = |digits: &[u8]| std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok());
+        let digits = |digits: &[u8]| digits.iter().all(u8::is_ascii_digit);
+        let number = |text: &[u8]| std::str::from_utf8(text).ok().filter(|_| digits(text))?.parse().ok();
         let (valkey, version) = match &magic {
             [b'R', b'E', b'D', b'I', b'S', digits @ ..] => (false, number(digits)),
             [b'V', b'A', b'L', b'K', b'E', b'Y', digits @ ..] => (true, number(digits)),
@@ -379,11 +380,11 @@ impl Decoder {
         };
         self.shown = object.key.end;
         let content = Content::new(object.encoding, self.limits.part);
-        self.state = State::Large(content, shown_key);
+        self.state = State::Large(Box::new(content), shown_key);
         Ok(Found::LargeStart(large))
     }
 
-    fn large(&mut self, mut content: Content, key: String) -> Result<Found, Stop> {
+    fn large(&mut self, mut content: Box<Content>, key: String) -> Result<Found, Stop> {
         match content.next(self.rest()) {
             Ok(Step::Part(used, part)) => {
                 self.shown = used;

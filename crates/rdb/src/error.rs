@@ -6,8 +6,8 @@ pub enum RdbError {
     /// The first nine bytes are not a dump's.
     #[error("it does not begin as a dump of Redis or Valkey")]
     NotADump,
-    /// A version that came after this decoder.
-    #[error("RDB version {version} of {} is newer than this decoder", if *valkey { "Valkey" } else { "Redis" })]
+    /// A version that is none, or came after this decoder.
+    #[error("RDB version {version} of {} is not one that this decoder knows", if *valkey { "Valkey" } else { "Redis" })]
     UnknownVersion {
         /// The version.
         version: u32,

@@ -20,8 +20,13 @@ pub(crate) struct StreamState {
     place: Place,
     /// Pending entries of the group that no consumer had so far.
     unclaimed: u64,
-    /// The last ID of a list of pending entries: servers write them in order, as their radix trees hold them.
+    /// The last ID of the nodes, or of a list of pending entries. Servers write all this in order, as their radix trees
+    /// hold it; what is not in order may be there twice.
     last: Option<StreamId>,
+    /// The last group's name.
+    group: Option<Vec<u8>>,
+    /// The last consumer's name in this group.
+    consumer: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -41,7 +46,7 @@ enum Place {
 
 impl StreamState {
     pub(crate) fn new(generation: u8) -> Self {
-        Self { generation, place: Place::Start, unclaimed: 0, last: None }
+        Self { generation, place: Place::Start, unclaimed: 0, last: None, group: None, consumer: None }
     }
 
     /// The next part; `None` at the end. What is not there yet is asked for again.
@@ -54,7 +59,11 @@ impl StreamState {
                     let info = self.info(&mut ahead)?;
                     (Place::Groups(ahead.count()?), Some(Part::StreamInfo(info)))
                 }
-                Place::Nodes(left) => (Place::Node(*left - 1, Node::open(&mut ahead)?), None),
+                Place::Nodes(left) => {
+                    let node = Node::open(&mut ahead)?;
+                    ascending(&mut self.last, [node.base])?;
+                    (Place::Node(*left - 1, node), None)
+                }
                 Place::Node(left, node) => match node.entries(size)? {
                     Some(entries) => return Ok(Some(Part::Entries(entries))),
                     None => (Place::Nodes(*left), None),
@@ -63,6 +72,8 @@ impl StreamState {
                 Place::Groups(left) => {
                     let left = *left - 1;
                     let group = self.group(&mut ahead)?;
+                    ascending(&mut self.group, [group.name.clone()])?;
+                    self.consumer = None;
                     (Place::Pending(left, None), Some(Part::Group(group)))
                 }
                 Place::Pending(groups, None) => {
@@ -86,6 +97,7 @@ impl StreamState {
                     let name = ahead.string()?.into_owned();
                     ahead.take(if self.generation >= 3 { 16 } else { 8 })?;
                     let ids = ahead.count()?;
+                    ascending(&mut self.consumer, [name.clone()])?;
                     self.unclaimed = self.unclaimed.checked_sub(ids).ok_or(UNKNOWN_PENDING)?;
                     self.last = None;
                     let consumer = Consumer { name: name.clone(), pending: Vec::new() };
@@ -167,13 +179,13 @@ fn pending(cursor: &mut Cursor<'_>) -> Parsed<Pending> {
     })
 }
 
-/// IDs that must each be greater than the one before.
-fn ascending(last: &mut Option<StreamId>, ids: impl Iterator<Item = StreamId>) -> Parsed<()> {
-    for id in ids {
-        if last.is_some_and(|last| last >= id) {
-            return Err(Broken::Malformed("a stream's pending entries that are not in order"));
+/// IDs or names that must each be greater than the one before.
+fn ascending<T: PartialOrd>(last: &mut Option<T>, items: impl IntoIterator<Item = T>) -> Parsed<()> {
+    for item in items {
+        if last.as_ref().is_some_and(|last| *last >= item) {
+            return Err(Broken::Malformed("a part of a stream that is there twice, or not in order"));
         }
-        *last = Some(id);
+        *last = Some(item);
     }
     Ok(())
 }
@@ -215,7 +227,7 @@ impl Node {
         while self.left > 0 && held < size {
             self.left -= 1;
             if let Some(entry) = self.entry()? {
-                held += entry.fields.iter().map(memory).sum::<usize>() + size_of::<Entry>();
+                held += entry.fields.iter().map(|text| memory(text)).sum::<usize>() + size_of::<Entry>();
                 entries.push(entry);
             }
         }
@@ -272,6 +284,6 @@ impl Node {
 }
 
 /// The memory that a text takes, about: most are short, and an allocation has a least size.
-fn memory(text: &Vec<u8>) -> usize {
+fn memory(text: &[u8]) -> usize {
     size_of::<Vec<u8>>() + text.len().max(32)
 }

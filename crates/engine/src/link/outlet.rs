@@ -145,7 +145,7 @@ impl Outlet<'_> {
             return failure;
         }
         let waiting = meters.received().saturating_sub(applied);
-        destination::query_buffer_exceeded(&self.ctx.spec, waiting).await.unwrap_or(failure)
+        destination::query_buffer_exceeded(&self.ctx.spec.destination, waiting).await.unwrap_or(failure)
     }
 
     /// Waits before the next attempt, unless the source's side has ended for good meanwhile.
@@ -218,7 +218,8 @@ impl Outlet<'_> {
         let loaded = match snapshot::load(self.ctx, &mut self.spool, &mut writer, framing, known.dialect).await {
             // A batch of a load is small but for its last object, so there is no need to wait for a second time.
             Err(SessionEnd::Failed(failure)) if failure.kind == ErrorKind::Disconnected => {
-                let exceeded = destination::query_buffer_exceeded(&self.ctx.spec, writer.largest_unanswered()).await;
+                let unanswered = writer.largest_unanswered();
+                let exceeded = destination::query_buffer_exceeded(&self.ctx.spec.destination, unanswered).await;
                 return Err(exceeded.unwrap_or(failure).into());
             }
             loaded => loaded?,

@@ -11,12 +11,12 @@ use crate::expiry::Expiry;
 /// What a destination understands, and what of the rest may be left out.
 #[derive(Debug, Clone)]
 pub(crate) struct Reach {
-    version: (u32, u32),
-    valkey: Option<(u32, u32)>,
+    pub(super) version: (u32, u32),
+    pub(super) valkey: Option<(u32, u32)>,
     /// The Redis version of the source, where it is known.
     pub(super) source: Option<(u32, u32)>,
     /// Its commands by name, in capitals; none where it does not tell.
-    commands: Option<HashSet<Vec<u8>>>,
+    pub(super) commands: Option<HashSet<Vec<u8>>>,
     pub(super) field_expiry: bool,
     pub(super) functions: bool,
     pub(super) held_back: bool,
