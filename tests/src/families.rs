@@ -33,7 +33,7 @@ impl Known {
     }
 }
 
-/// Commands, one a line; `@` is the number of the round.
+/// Commands, one a line; `@` is the number of the round, behind a colon where it ends a key.
 const FAMILIES: [(Known, &str); 14] = [
     (Known::All, STRINGS),
     (Known::All, KEYS),
@@ -317,8 +317,15 @@ pub fn write(server: &Server, rounds: u64) {
     let mut connection = server.connect();
     for round in 0..rounds {
         let lines = FAMILIES.iter().filter(|(known, _)| known.to(server.version())).flat_map(|(_, text)| text.lines());
-        let commands: Vec<Vec<String>> =
-            lines.map(|line| line.replace('@', &round.to_string()).split(' ').map(str::to_owned).collect()).collect();
+        let commands: Vec<Vec<String>> = lines
+            .map(|line| {
+                line.replace(" @", &format!(" {round}"))
+                    .replace('@', &format!(":{round}"))
+                    .split(' ')
+                    .map(str::to_owned)
+                    .collect()
+            })
+            .collect();
         for group in commands.chunks(7) {
             send(&mut connection, group, round % 2 == 1);
         }

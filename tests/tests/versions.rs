@@ -47,7 +47,7 @@ fn ends_equal(from: Version, to: Version) {
     compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
     if knows_field_expiry(from) && knows_field_expiry(to) {
         for round in 0..rounds {
-            let asked = ["HPEXPIRETIME", &format!("hf{round}"), "FIELDS", "6", "a", "b", "c", "d", "x", "z"];
+            let asked = ["HPEXPIRETIME", &format!("hf:{round}"), "FIELDS", "6", "a", "b", "c", "d", "x", "z"];
             assert_eq!(source.run::<Vec<i64>>(&asked), destination.run::<Vec<i64>>(&asked), "{asked:?}");
         }
     }

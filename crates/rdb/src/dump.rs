@@ -26,6 +26,21 @@ pub fn write_payload(out: &mut Vec<u8>, kind: ValueKind, raw: &[u8]) {
     out.extend_from_slice(&crc.value().to_le_bytes());
 }
 
+/// A payload once more with this version; `None` where it has it, or is no payload.
+#[must_use]
+pub fn with_version(payload: &[u8], version: u16) -> Option<Vec<u8>> {
+    let (content, footer) = payload.split_at_checked(payload.len().checked_sub(FRAME - 1)?)?;
+    if footer.starts_with(&version.to_le_bytes()) {
+        return None;
+    }
+    let mut out = content.to_vec();
+    out.extend_from_slice(&version.to_le_bytes());
+    let mut crc = Crc::default();
+    crc.update(&out);
+    out.extend_from_slice(&crc.value().to_le_bytes());
+    Some(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +55,9 @@ mod tests {
         write_payload(&mut out, ValueKind::new(0, false), b"\xc0\n");
         assert_eq!(out[..5], *b"\x00\xc0\n\x06\x00");
         assert_eq!(out.len(), payload_len(2));
+        let other = with_version(b"\x00\xc0\n\t\x00\xbem\x06\x89Z(\x00\n", 6).unwrap();
+        assert_eq!(other, out);
+        assert_eq!(with_version(&out, 6), None);
+        assert_eq!(with_version(b"short", 6), None);
     }
 }

@@ -1,12 +1,18 @@
 //! Strings, keys of any type, and whole databases.
 
+use tributary_rdb::dump;
+
 use super::{Loss, Obstacle, Reach, Told, Words, instead, is, script, words};
 use crate::stream::command::CopyTo;
 
 const KEEP_TTL: &str = include_str!("scripts/keepttl.lua");
 const COPY: &str = include_str!("scripts/copy.lua");
+const COPY_WHAT_IS_THERE: &str = include_str!("scripts/copy_what_is_there.lua");
 const BITOP: &str = include_str!("scripts/bitop.lua");
 const RENAME: &str = include_str!("scripts/rename.lua");
+
+/// The first RDB version with function libraries, which have not changed since.
+const FUNCTIONS: u16 = 10;
 
 /// SET's options: GET (6.2, beside NX from 7.0 on), KEEPTTL (6.0), IFEQ (Valkey 8.1, Redis 8.4), IFNE, IFDEQ and IFDNE (Redis
 /// 8.4). EXAT and PXAT are the matter of `rewrite.rs`.
@@ -109,8 +115,17 @@ pub(super) fn expire<'a>(_: &Reach, args: &[&'a [u8]]) -> Told<'a> {
 
 /// `COPY source destination [DB number] [REPLACE]` (6.2).
 pub(super) fn copy<'a>(_: &Reach, args: &[&'a [u8]]) -> Told<'a> {
+    copy_by(COPY, args)
+}
+
+/// The same, where keys may have been left out.
+pub(super) fn copy_what_is_there<'a>(_: &Reach, args: &[&'a [u8]]) -> Told<'a> {
+    copy_by(COPY_WHAT_IS_THERE, args)
+}
+
+fn copy_by<'a>(text: &'static str, args: &[&'a [u8]]) -> Told<'a> {
     match args {
-        [_, from, to, ..] => Told::Instead(vec![script(COPY, &[from, to], CopyTo::of(args).db.as_slice())]),
+        [_, from, to, ..] => Told::Instead(vec![script(text, &[from, to], CopyTo::of(args).db.as_slice())]),
         _ => Told::AsItIs,
     }
 }
@@ -148,8 +163,20 @@ pub(super) fn rename<'a>(_: &Reach, args: &[&'a [u8]]) -> Told<'a> {
     }
 }
 
-/// FUNCTION (7.0). What there is not needs no deletion.
+/// FUNCTION (7.0). What there is not needs no deletion. What FUNCTION DUMP gave bears the version of the server that gave it.
 pub(super) fn function<'a>(to: &Reach, args: &[&'a [u8]]) -> Told<'a> {
+    if to.functions && to.has(b"FUNCTION") {
+        return match args {
+            [name, what, payload, options @ ..] if is(what, b"RESTORE") => {
+                let Some(payload) = dump::with_version(payload, FUNCTIONS) else { return Told::AsItIs };
+                let mut command = words(&[name, what]);
+                command.push(payload.into());
+                command.extend(words(options));
+                Told::Instead(vec![command])
+            }
+            _ => Told::AsItIs,
+        };
+    }
     match args.get(1) {
         Some(what) if is(what, b"DELETE") || is(what, b"FLUSH") => Told::Instead(Vec::new()),
         _ if to.unsupported.skip_functions => Told::Less(Loss::Library, Vec::new()),

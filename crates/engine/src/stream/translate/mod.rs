@@ -112,12 +112,24 @@ impl Translator {
 
     /// What a whole command is to be told as.
     pub(super) fn tell<'a>(&mut self, args: &[&'a [u8]]) -> Told<'a> {
-        match self.way(args.first().copied().unwrap_or_default()) {
+        let told = match self.way(args.first().copied().unwrap_or_default()) {
             Way::AsItIs => Told::AsItIs,
             Way::Adds(rule) | Way::Sets(rule) | Way::By(rule) => rule(&self.reach, args),
             Way::Never(obstacle) => Told::Never(obstacle),
             Way::Skipped(loss) => Told::Less(loss, Vec::new()),
+        };
+        match &told {
+            // The other words may be unknown as well: EVAL is a command that is often taken away.
+            Told::Instead(commands) | Told::Less(_, commands) if !self.knows_all(commands) => {
+                Told::Never(Obstacle::Unknown)
+            }
+            _ => told,
         }
+    }
+
+    fn knows_all(&self, commands: &[Words<'_>]) -> bool {
+        let names = commands.iter().filter_map(|words| words.first());
+        names.into_iter().all(|name| self.reach.has(&name.to_ascii_uppercase()))
     }
 
     /// Whether all of a command must be there before it can be told. `args` are those that are complete, of `argc`.

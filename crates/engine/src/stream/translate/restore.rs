@@ -22,7 +22,8 @@ pub(super) fn restore<'a>(to: &Reach, args: &[&'a [u8]]) -> Told<'a> {
     let value = Value { db: 0, key: Cow::Borrowed(key), expire_at_ms: None, idle_s: None, freq: None, kind, raw };
     if !to.has(b"VADD") && value.module().is_some_and(|module| module == VECTOR_SET) {
         return match to.unsupported.skip_module_keys {
-            true => Told::Less(Loss::Module, Vec::new()),
+            // What it replaced is gone at the source.
+            true => Told::Less(Loss::Module, vec![words(&[b"DEL", key])]),
             false => Told::Never(Obstacle::Module),
         };
     }

@@ -241,11 +241,15 @@ fn what_cannot_be_told_stops_or_is_left_out_as_the_user_agreed() {
     assert_eq!(told(to.clone(), "VADD k"), "never: Module");
     assert_eq!(told(to.clone(), "FUNCTION LOAD code"), "never: Functions");
     assert_eq!(told(to.clone(), "FUNCTION DELETE name"), "");
+    assert_eq!(told(destination("7.0"), "FUNCTION LOAD code"), "=");
     to.unsupported = Unsupported { drop_field_expiry: false, skip_module_keys: true, skip_functions: true };
     assert_eq!(told(to.clone(), "NEWS k"), "never: Unknown");
     assert_eq!(told(to.clone(), "JSON.SET k"), "Module: ");
     assert_eq!(told(to.clone(), "FUNCTION LOAD code"), "Library: ");
-    assert_eq!(told(to, "RENAME a b"), "EVAL <RENAME> 2 a b");
+    assert_eq!(told(to.clone(), "RENAME a b"), "never: Unknown", "it has no EVAL");
+    let agreed = Reach { unsupported: to.unsupported, ..destination("7.0") };
+    assert_eq!(told(agreed.clone(), "RENAME a b"), "EVAL <RENAME> 2 a b");
+    assert_eq!(told(agreed, "COPY a b DB 3 REPLACE"), "EVAL <COPY> 2 a b 3");
 }
 
 fn dialect_of(_: &Reach) -> Dialect {
