@@ -90,6 +90,12 @@ impl Server {
         })
     }
 
+    /// Which server it is.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
     /// Its port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {

@@ -340,7 +340,7 @@ fn what_is_not_durable_does_not_stop_the_stream() {
 /// A source that is ready long before another one gives up a replica that takes nothing meanwhile.
 #[test]
 fn a_source_that_is_ready_first_is_listened_to_until_the_others_are() {
-    let first = Server::with(Version::Redis70, &["repl-timeout 4", "enable-debug-command yes"]);
+    let first = Server::with(Version::Redis70, &["repl-timeout 4", "rdbcompression no", "enable-debug-command yes"]);
     let second = Server::with(Version::Redis70, &["repl-diskless-sync-delay 9"]);
     let (destination, folder) = (Server::start(Version::Redis70), tempfile::tempdir().unwrap());
     first.run::<()>(&["DEBUG", "POPULATE", "800000", "first", "100"]);
@@ -356,7 +356,7 @@ fn a_source_that_is_ready_first_is_listened_to_until_the_others_are() {
 /// The same without a disk: it does give the link up, and that costs nobody any data.
 #[test]
 fn a_source_that_gives_up_before_the_others_are_ready_costs_no_data() {
-    let first = Server::with(Version::Redis70, &["repl-timeout 4", "enable-debug-command yes"]);
+    let first = Server::with(Version::Redis70, &["repl-timeout 4", "rdbcompression no", "enable-debug-command yes"]);
     let second = Server::with(Version::Redis70, &["repl-diskless-sync-delay 20"]);
     let destination = Server::start(Version::Redis70);
     first.run::<()>(&["DEBUG", "POPULATE", "800000", "first", "100"]);

@@ -88,6 +88,8 @@ pub struct SyncArgs {
     /// until `tributary finish`). `exact`: keys carry the source's times, and may be gone too early after an outage.
     #[arg(long, value_name = "HOW", default_value = "guard")]
     pub expiry: ExpiryArg,
+    #[command(flatten)]
+    pub unsupported: UnsupportedArgs,
     /// One JSON object a second on stdout instead of a progress line.
     #[arg(long)]
     pub json: bool,

@@ -178,6 +178,7 @@ fn result(status: &FileLoadStatus, to: &str) -> String {
         (status.functions, "function libraries"),
         (status.expired, "keys left out because their time was over"),
         (status.checkpoints, "checkpoints of replicas left out"),
+        (status.omitted, "left out or changed, as chosen"),
     ] {
         if count > 0 {
             text.push_str(&format!("; {count} {what}"));
@@ -201,6 +202,8 @@ struct Report<'a> {
     functions: u64,
     expired: u64,
     checkpoints: u64,
+    /// Keys left out, or kept without something, as the user agreed.
+    omitted: u64,
     incomplete: bool,
     warnings: &'a [String],
     error: Option<Error<'a>>,
@@ -226,6 +229,7 @@ impl<'a> Report<'a> {
             functions: status.functions,
             expired: status.expired,
             checkpoints: status.checkpoints,
+            omitted: status.omitted,
             incomplete: status.incomplete,
             warnings: &status.warnings,
             error: status.failure.as_ref().map(|failure| Error {

@@ -22,6 +22,8 @@ struct Source {
     lag_ms: Option<f64>,
     lag_bytes: Option<u64>,
     keys: u64,
+    /// Keys left out, or kept without something, as the user agreed.
+    omitted: u64,
     received: u64,
     applied: u64,
     durable: Option<u64>,
@@ -61,6 +63,7 @@ fn source(source: &SourceStatus) -> Source {
         lag_ms: source.lag.map(|lag| (lag.as_secs_f64() * 1e5).round() / 100.0),
         lag_bytes: source.lag_bytes,
         keys: source.keys,
+        omitted: source.omitted,
         received: source.received,
         applied: source.applied,
         durable: source.durable,

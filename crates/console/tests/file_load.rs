@@ -26,7 +26,16 @@ async fn dump(server: &Server) -> PathBuf {
 
 fn draft(file: &std::path::Path, destination: &Server, existing: ExistingKeys) -> FileLoadDraft {
     let path = file.display().to_string();
-    FileLoadDraft { path, db: None, destination: destination.draft(), existing, dump_only: false }
+    FileLoadDraft {
+        path,
+        db: None,
+        destination: destination.draft(),
+        existing,
+        dump_only: false,
+        drop_field_expiry: false,
+        skip_module_keys: false,
+        skip_functions: false,
+    }
 }
 
 /// Waits until the load is as `met` wants it.

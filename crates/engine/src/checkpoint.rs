@@ -13,6 +13,8 @@
 //! this was written. Owner and client name the session that writes; see `writer/fence.rs`. The client ends with `/held`
 //! where expiries were carried later than they are, by this session or an earlier one; see `expiry.rs`.
 
+use tributary_resp::psync::is_replication_id;
+
 use crate::ReplicaSpec;
 
 /// What every checkpoint key starts with.
@@ -141,11 +143,6 @@ impl Mark {
         };
         Some(Self { progress, session })
     }
-}
-
-/// Whether a text is a replication ID: 40 hexadecimal digits (Redis' replication.c).
-pub(crate) fn is_replication_id(text: &str) -> bool {
-    text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// Whether a key is Tributary's own, of whichever replica: such keys of a source are not copied.

@@ -1,5 +1,7 @@
 //! What the writing side must know of the destination.
 
+use tributary_rdb::Loads;
+
 use crate::control::Control;
 use crate::destination::{Keepsake, keepsake, select_home};
 use crate::expiry::{self, Expiry};
@@ -12,6 +14,12 @@ pub(crate) struct Dialect {
     pub version: (u32, u32),
     /// Valkey's own version.
     pub valkey: Option<(u32, u32)>,
+    /// What RESTORE loads.
+    pub loads: Loads,
+    /// Longest argument and string in bytes (proto-max-bulk-len), where it is known.
+    pub longest_string: Option<u64>,
+    /// Largest command in bytes (client-query-buffer-limit), where it is known.
+    pub largest_command: Option<u64>,
     /// RESTORE knows ABSTTL, IDLETIME and FREQ (5.0 and later).
     pub absolute_restore: bool,
     /// SET knows PXAT (6.2 and later).
@@ -27,6 +35,12 @@ pub(crate) struct Dialect {
 }
 
 impl Dialect {
+    /// Whether an argument of so many bytes may be sent, as far as the limits are known.
+    pub(crate) fn takes(self, bytes: u64) -> bool {
+        let within = |limit: Option<u64>, margin: u64| limit.is_none_or(|limit| bytes.saturating_add(margin) <= limit);
+        within(self.longest_string, 0) && within(self.largest_command, COMMAND_MARGIN)
+    }
+
     /// The time to write for an expiry in Unix ms.
     pub(crate) fn carried(self, at_ms: u64) -> u64 {
         self.expiry.carried(at_ms.cast_signed()).cast_unsigned()
@@ -48,7 +62,11 @@ pub(crate) async fn understood(control: &mut Control, expiry: Expiry) -> Result<
     let info = control.info(Some("server")).await?;
     let version = info.get("redis_version").map_or((0, 0), numbers);
     let valkey = info.get("valkey_version").map(numbers);
+    let limit = async |control: &mut Control, name: &str| control.config(name).await.and_then(|n| n.parse().ok());
     Ok(Dialect {
+        loads: loads(version, valkey),
+        longest_string: limit(control, "proto-max-bulk-len").await,
+        largest_command: limit(control, "client-query-buffer-limit").await,
         version,
         valkey,
         absolute_restore: version >= (5, 0),
@@ -58,6 +76,25 @@ pub(crate) async fn understood(control: &mut Control, expiry: Expiry) -> Result<
         databases: databases(control).await?,
         expiry,
     })
+}
+
+/// What a command has beside its longest argument, at most, but for a key of unusual length.
+const COMMAND_MARGIN: u64 = 64 * 1024;
+
+/// The RDB version of a release (rdb.h, `RDB_VERSION`).
+fn loads(version: (u32, u32), valkey: Option<(u32, u32)>) -> Loads {
+    let version = match (valkey, version) {
+        (Some((9.., _)), _) => 80,
+        (Some(_), _) => 11,
+        (None, (8.., _) | (7, 4..)) => 12,
+        (None, (7, 2..)) => 11,
+        (None, (7, _)) => 10,
+        (None, (5 | 6, _)) => 9,
+        (None, (4, _)) => 8,
+        (None, (3, 2..)) => 7,
+        (None, _) => 6,
+    };
+    Loads { version }
 }
 
 /// The first two numbers of a version.

@@ -85,6 +85,12 @@ kinds! {
     UnknownValue "unknown_value" Stop "This type of value cannot be replicated yet. Delete or move the key at the source, then restart.",
     /// The destination cannot hold a value.
     ValueRefused "value_refused" Stop "The destination cannot load this value: it is older than the source or lacks a module. Upgrade it, then restart.",
+    /// The destination lacks a module.
+    ModuleMissing "module_missing" Stop "Load the module at the destination, or choose to leave its keys out (in the terminal: --skip-module-keys), then start again.",
+    /// The destination does not know fields of a hash that expire.
+    FieldExpiryUnknown "field_expiry_unknown" Stop "Use a destination that knows expiring fields (Redis 7.4, Valkey 9.0 or later), or choose to keep such fields without their expiry (in the terminal: --drop-field-expiry), then start again.",
+    /// The destination does not know function libraries.
+    FunctionsUnknown "functions_unknown" Stop "Use a destination of version 7.0 or later, or choose to leave function libraries out (in the terminal: --skip-functions), then start again.",
     /// The destination has fewer databases.
     DbOutOfRange "db_out_of_range" Stop "Raise `databases` in the destination's configuration and restart that server, or replicate single databases.",
     /// The server only talks to its own machine.

@@ -28,6 +28,7 @@ mod link;
 mod load_file;
 mod lockdown;
 mod meters;
+mod omissions;
 mod owner;
 mod probe;
 mod refusal;

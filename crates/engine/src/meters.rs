@@ -40,6 +40,8 @@ pub(crate) struct Meters {
     pub last_command_ms: AtomicU64,
     /// Keys of the snapshot that the destination restored.
     pub keys: AtomicU64,
+    /// Keys of the snapshot that were left out, or kept without something, as the user agreed.
+    pub omitted: AtomicU64,
     /// Lag.
     pub lag: LagMeter,
     /// Offset of a GETACK that is to be answered once it is applied; `u64::MAX` is none.
@@ -182,6 +184,7 @@ impl Default for Meters {
             commands: AtomicU64::new(0),
             last_command_ms: AtomicU64::new(0),
             keys: AtomicU64::new(0),
+            omitted: AtomicU64::new(0),
             lag: LagMeter::default(),
             ack_at: AtomicU64::new(u64::MAX),
             ack: Notify::new(),
@@ -212,6 +215,7 @@ impl Meters {
     /// The destination was emptied: what was counted before is gone.
     pub(crate) fn loading_begins(&self) {
         self.keys.store(0, Relaxed);
+        self.omitted.store(0, Relaxed);
         self.applied.store(0, Relaxed);
         self.checkpointed.store(0, Relaxed);
         self.received.store(0, Relaxed);

@@ -7,6 +7,10 @@ use crate::lzf;
 
 /// Longest string that is held in one piece.
 pub(crate) const STRING_LIMIT: u64 = 32 << 20;
+/// Longest string at all: proto-max-bulk-len can be set to any 64-bit number, a terabyte is beyond use.
+const LENGTH_LIMIT: u64 = 1 << 40;
+/// Most elements of a collection: with what a server needs for each, they are terabytes.
+const COUNT_LIMIT: u64 = 1 << 36;
 
 /// A position in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +28,16 @@ pub(crate) enum StringHead {
     Int(i64),
     /// LZF: compressed and original length.
     Lzf(u64, u64),
+}
+
+impl StringHead {
+    /// Length of the string in bytes.
+    pub(crate) fn len(self) -> u64 {
+        match self {
+            Self::Raw(length) | Self::Lzf(_, length) => length,
+            Self::Int(number) => number.to_string().len() as u64,
+        }
+    }
 }
 
 impl<'a> Cursor<'a> {
@@ -65,6 +79,12 @@ impl<'a> Cursor<'a> {
         })
     }
 
+    /// A number of elements.
+    pub(crate) fn count(&mut self) -> Parsed<u64> {
+        let count = self.length()?;
+        if count > COUNT_LIMIT { Err(Broken::TooLarge(count, COUNT_LIMIT)) } else { Ok(count) }
+    }
+
     /// A length.
     pub(crate) fn length(&mut self) -> Parsed<u64> {
         match self.length_or_encoding()? {
@@ -75,6 +95,19 @@ impl<'a> Cursor<'a> {
 
     /// The beginning of a string: how many bytes follow, or the string itself when it is an integer.
     pub(crate) fn string_head(&mut self) -> Parsed<StringHead> {
+        let head = self.any_head()?;
+        match head {
+            StringHead::Raw(length) | StringHead::Lzf(_, length) if length > LENGTH_LIMIT => {
+                Err(Broken::TooLarge(length, LENGTH_LIMIT))
+            }
+            StringHead::Lzf(compressed, length) if length > compressed.saturating_mul(lzf::MOST) => {
+                Err(Broken::Malformed("a compressed string that announces more than it can hold"))
+            }
+            _ => Ok(head),
+        }
+    }
+
+    fn any_head(&mut self) -> Parsed<StringHead> {
         match self.length_or_encoding()? {
             (length, false) => Ok(StringHead::Raw(length)),
             (0, true) => Ok(StringHead::Int(i64::from(i8::from_le_bytes(self.array()?)))),
@@ -100,7 +133,15 @@ impl<'a> Cursor<'a> {
         Ok(string)
     }
 
-    /// Passes over a string; gives the bytes that are missing when it does not end here.
+    /// Passes over a string that is to be held in one piece.
+    pub(crate) fn skip_bounded(&mut self) -> Parsed<()> {
+        if let StringHead::Raw(length) | StringHead::Lzf(length, _) = { *self }.string_head()? {
+            bounded(length)?;
+        }
+        self.skip_string()
+    }
+
+    /// Passes over a string.
     pub(crate) fn skip_string(&mut self) -> Parsed<()> {
         let mut ahead = *self;
         let length = match ahead.string_head()? {

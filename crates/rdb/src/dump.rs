@@ -7,17 +7,17 @@ use crate::crc::Crc;
 /// Bytes of a payload beside the value.
 const FRAME: usize = 1 + 2 + 8;
 
-/// Length of the payload of a value of `raw` bytes.
+/// Length of the payload of a value of so many bytes.
 #[must_use]
-pub fn payload_len(raw: &[u8]) -> usize {
-    raw.len() + FRAME
+pub fn payload_len(raw: usize) -> usize {
+    raw + FRAME
 }
 
 /// Appends the payload of a value. Its version is the lowest that knows the encoding, so that the oldest server that can
 /// hold the value takes it.
 pub fn write_payload(out: &mut Vec<u8>, kind: ValueKind, raw: &[u8]) {
     let start = out.len();
-    out.reserve(payload_len(raw));
+    out.reserve(payload_len(raw.len()));
     out.push(kind.byte());
     out.extend_from_slice(raw);
     out.extend_from_slice(&kind.rdb_version().to_le_bytes());
@@ -39,6 +39,6 @@ mod tests {
         let mut out = Vec::new();
         write_payload(&mut out, ValueKind::new(0, false), b"\xc0\n");
         assert_eq!(out[..5], *b"\x00\xc0\n\x06\x00");
-        assert_eq!(out.len(), payload_len(b"\xc0\n"));
+        assert_eq!(out.len(), payload_len(2));
     }
 }

@@ -115,7 +115,9 @@ impl Skim {
                     }
                 }
                 Repeat(steps) => {
-                    let left = length(&mut cursor)?;
+                    let mut ahead = cursor;
+                    let left = ahead.count()?;
+                    cursor = ahead;
                     frame.next += 1;
                     if left > 0 {
                         self.frames.push(Frame { steps, next: 0, left });

@@ -31,6 +31,7 @@ export function source(over: Partial<SourceLive> = {}): SourceLive {
     bytesTotal: null,
     keys: 0,
     keysTotal: null,
+    omitted: 0,
     timeLeftMs: null,
     lagMs: null,
     lagBytes: null,

@@ -173,7 +173,12 @@ impl Console {
             ExistingKeys::Replace => Existing::Replace,
             ExistingKeys::Flush => Existing::Flush,
         };
-        let (file, unsupported) = (DumpFile::Path(path), engine::Unsupported::default());
+        let unsupported = engine::Unsupported {
+            drop_field_expiry: draft.drop_field_expiry,
+            skip_module_keys: draft.skip_module_keys,
+            skip_functions: draft.skip_functions,
+        };
+        let file = DumpFile::Path(path);
         let spec = FileLoad { file, db: draft.db, destination, existing, dump_only: draft.dump_only, unsupported };
         spec.validate()?;
         Ok(spec)
@@ -216,6 +221,7 @@ fn live(loading: &Loading, status: &FileLoadStatus) -> FileLoadLive {
         functions: status.functions,
         expired: status.expired,
         checkpoints: status.checkpoints,
+        omitted: status.omitted,
         incomplete: status.incomplete,
         warnings: status.warnings.clone(),
         failure: status.failure.as_ref().map(view::failure),

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tributary_engine as engine;
-use tributary_engine::{Endpoint, Fed};
+use tributary_engine::{self as engine, Endpoint, Fed, ReplicaSpec};
 
 use super::{Console, lock};
 use crate::chain;
@@ -31,16 +30,21 @@ impl Drop for Admission {
 }
 
 impl Console {
-    /// Looks at a replica that is about to start, beside all others.
+    /// Looks at a replica that is about to start, beside all others. `spec` is its own, with its passwords: what is being
+    /// edited is not kept yet.
     ///
     /// # Errors
     /// When its data would come back to it, or its destination is another replica's.
-    pub(super) async fn admit(self: &Arc<Self>, definition: &Definition) -> Result<Admission, ConsoleError> {
+    pub(super) async fn admit(
+        self: &Arc<Self>,
+        definition: &Definition,
+        spec: &ReplicaSpec,
+    ) -> Result<Admission, ConsoleError> {
         // Two that are looked at side by side would not see each other.
         let _one_by_one = self.admitting.lock().await;
         let all = lock(&self.definitions).clone();
         if all.len() > 1 {
-            self.identify(definition, &all).await;
+            self.identify(spec, &all).await;
         }
         // A destination has one writer, running or not; what does not run brings no data back. Its own start finds that.
         let running = self.those_that_run(&all);
@@ -59,12 +63,16 @@ impl Console {
 
     /// Asks the servers of this replica who they are, and those of replicas that do not run; the others are known from
     /// their connections, but for the first moments.
-    async fn identify(&self, definition: &Definition, all: &[Definition]) {
-        let (mut asked, mut seen) = (JoinSet::new(), HashSet::new());
-        for other in all {
-            let fresh = other.id != definition.id && self.is_running(&other.id);
+    async fn identify(&self, candidate: &ReplicaSpec, all: &[Definition]) {
+        let mut specs = vec![(candidate.clone(), false)];
+        for other in all.iter().filter(|other| other.id != candidate.id) {
             // A locked keyring is no reason to refuse a start here.
-            let Ok(spec) = self.spec(other.clone()).await else { continue };
+            if let Ok(spec) = self.spec(other.clone()).await {
+                specs.push((spec, self.is_running(&other.id)));
+            }
+        }
+        let (mut asked, mut seen) = (JoinSet::new(), HashSet::new());
+        for (spec, fresh) in specs {
             let sources = spec.sources.into_iter().map(|source| source.endpoint);
             for endpoint in sources.chain([spec.destination]) {
                 let authority = endpoint.authority();

@@ -122,7 +122,7 @@ impl Console {
         // All that may be refused comes first: then it runs on as it was.
         let (drafted, next) = if runs && engine_changes {
             let (drafted, spec) = self.drafted_spec(drafted).await?;
-            let admission = self.admit(&drafted.definition).await?;
+            let admission = self.admit(&drafted.definition, &spec).await?;
             (drafted, Some((spec, admission)))
         } else {
             (drafted, None)

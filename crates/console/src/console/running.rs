@@ -171,7 +171,7 @@ impl Console {
     pub(super) async fn launch(self: &Arc<Self>, spec: ReplicaSpec, mode: StartMode) -> Result<(), ConsoleError> {
         let admission = match spec.id.as_str() {
             crate::demo::ID => None,
-            id => Some(self.admit(&self.definition(id)?).await?),
+            id => Some(self.admit(&self.definition(id)?, &spec).await?),
         };
         self.begin(spec, mode, admission).await
     }

@@ -17,6 +17,12 @@ pub struct FileLoadDraft {
     pub existing: ExistingKeys,
     /// Of an append only file that begins with a dump, the dump alone is loaded.
     pub dump_only: bool,
+    /// Fields of hashes that expire are kept without their expiry where the destination knows none.
+    pub drop_field_expiry: bool,
+    /// Keys of modules that the destination lacks are left out.
+    pub skip_module_keys: bool,
+    /// Function libraries are left out where the destination knows none.
+    pub skip_functions: bool,
 }
 
 /// What becomes of keys that the destination of a load holds already.
@@ -103,6 +109,8 @@ pub struct FileLoadLive {
     pub expired: u64,
     /// Checkpoints of replicas, left out.
     pub checkpoints: u64,
+    /// Keys left out, or kept without something, as the user chose.
+    pub omitted: u64,
     /// Whether the destination was changed, and does not hold all of the dump.
     pub incomplete: bool,
     /// What to know.

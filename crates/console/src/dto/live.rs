@@ -89,6 +89,8 @@ pub struct SourceLive {
     pub keys: u64,
     /// Keys the snapshot holds.
     pub keys_total: Option<u64>,
+    /// Keys left out, or kept without something, as the user agreed.
+    pub omitted: u64,
     /// Time left of the snapshot, at the present rate.
     pub time_left_ms: Option<f64>,
     /// Lag behind the source.

@@ -26,13 +26,20 @@ pub(super) struct Board {
     state: Mutex<State>,
 }
 
+/// What a loader has counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub left_out: LeftOut,
+    pub functions: u64,
+    pub omitted: u64,
+}
+
 #[derive(Debug)]
 struct State {
     phase: FilePhase,
     header: Option<FileHeader>,
     bytes_done: u64,
-    left_out: LeftOut,
-    functions: u64,
+    counts: Counts,
     touched: bool,
     warnings: Vec<String>,
     failure: Option<Failure>,
@@ -48,8 +55,7 @@ impl Default for State {
             phase: FilePhase::Checking,
             header: None,
             bytes_done: 0,
-            left_out: LeftOut::default(),
-            functions: 0,
+            counts: Counts::default(),
             touched: false,
             warnings: Vec::new(),
             failure: None,
@@ -85,9 +91,8 @@ impl Board {
         self.lock().bytes_done = bytes;
     }
 
-    pub(super) fn counted(&self, left_out: LeftOut, functions: u64) {
-        let mut state = self.lock();
-        (state.left_out, state.functions) = (left_out, functions);
+    pub(super) fn counted(&self, counts: Counts) {
+        self.lock().counts = counts;
     }
 
     /// Says a thing once.
@@ -137,9 +142,10 @@ impl Board {
             bytes_per_s,
             time_left,
             keys: self.keys(),
-            functions: state.functions,
-            expired: state.left_out.expired,
-            checkpoints: state.left_out.marks,
+            functions: state.counts.functions,
+            expired: state.counts.left_out.expired,
+            checkpoints: state.counts.left_out.marks,
+            omitted: state.counts.omitted,
             incomplete: state.touched && state.phase != FilePhase::Done,
             warnings: state.warnings.clone(),
             failure: state.failure.clone(),

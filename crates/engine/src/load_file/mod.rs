@@ -165,6 +165,8 @@ pub struct FileLoadStatus {
     pub expired: u64,
     /// Checkpoints of replicas, which are not copied.
     pub checkpoints: u64,
+    /// Keys left out, or kept without something, because the destination cannot hold it and the user agreed.
+    pub omitted: u64,
     /// Whether the destination was changed, and does not hold all of the dump.
     pub incomplete: bool,
     /// What the user is to be warned of.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 use tributary_rdb::{Decoder, Event, Limits};
 
-use super::board::Board;
+use super::board::{Board, Counts};
 use super::pieces::Pieces;
 use super::place::{self, Place};
 use super::{Existing, FileHeader, FileLoad, FilePhase, header};
@@ -178,7 +178,8 @@ impl Work<'_> {
             self.board.touch();
             let ended = loader.take(&piece, writer).await?;
             self.board.read(loader.offset());
-            self.board.counted(loader.left_out, loader.functions);
+            let (left_out, functions, omitted) = (loader.left_out, loader.functions, loader.omitted());
+            self.board.counted(Counts { left_out, functions, omitted });
             if ended {
                 break;
             }

@@ -1,8 +1,9 @@
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
+use tributary_resp::psync::Framing;
 
-use super::framing::Framing;
 use super::loader::Loader;
 use super::origin::Origin;
 use crate::dialect::Dialect;
@@ -48,6 +49,7 @@ pub(crate) async fn load(
         };
         let ended = loader.take(&piece.bytes, writer).await?;
         let decoded = loader.offset();
+        ctx.meters.omitted.store(loader.omitted(), Relaxed);
         ctx.meters.update(|state| {
             if let Some(load) = &mut state.load {
                 load.bytes_done = decoded;

@@ -2,6 +2,7 @@
 
 use tributary_rdb::{Decoder, Event, Limits};
 
+use super::fitting::Fitting;
 use super::large::Large;
 use super::origin::Origin;
 use super::restore::Restorer;
@@ -15,6 +16,7 @@ pub(crate) struct Loader<'a> {
     decoder: Decoder,
     restorer: Restorer,
     large: Option<Large>,
+    fitting: Fitting,
     dialect: Dialect,
     /// The database that the stream behind the dump has selected.
     pub stream_db: u32,
@@ -43,6 +45,7 @@ impl<'a> Loader<'a> {
             decoder: Decoder::new(Limits::default()),
             restorer: Restorer::new(dialect, now_ms),
             large: None,
+            fitting: Fitting::default(),
             dialect,
             stream_db: 0,
             left_out: LeftOut::default(),
@@ -70,12 +73,18 @@ impl<'a> Loader<'a> {
         if let Some(large) = self.large.take() {
             large.remove(&mut self.restorer);
         }
+        self.fitting.omissions.tell(self.origin.warn);
         self.restorer.send(writer).await
     }
 
     /// Bytes of the dump that were decoded.
     pub(crate) fn offset(&self) -> u64 {
         self.decoder.offset()
+    }
+
+    /// Keys that were left out, or kept without something, because the user agreed to that.
+    pub(crate) fn omitted(&self) -> u64 {
+        self.fitting.omissions.keys()
     }
 
     /// What came behind the dump's end.
@@ -106,11 +115,14 @@ impl<'a> Loader<'a> {
                 Event::Function(code) => {
                     // Libraries belong to the whole server, not to the one database that is copied.
                     if origin.only.is_none() {
-                        if !self.dialect.functions {
-                            return Err(origin.no_functions());
+                        match (self.dialect.functions, origin.unsupported.skip_functions) {
+                            (true, _) => {
+                                self.restorer.function(&code);
+                                self.functions += 1;
+                            }
+                            (false, true) => self.fitting.library(&code, origin),
+                            (false, false) => return Err(origin.no_functions()),
                         }
-                        self.restorer.function(&code);
-                        self.functions += 1;
                     }
                 }
                 Event::Value(value) => match origin.target(value.db) {
@@ -119,7 +131,11 @@ impl<'a> Loader<'a> {
                     Some(_) if origin.is_expired(value.expire_at_ms) => self.left_out.expired += 1,
                     Some(db) => {
                         self.restorer.select(db);
-                        self.restorer.value(&value);
+                        if self.fitting.is_plain(&value, self.dialect) {
+                            self.restorer.value(&value);
+                        } else {
+                            self.fitting.place(&value, (&mut self.restorer, writer), origin, self.dialect).await?;
+                        }
                     }
                 },
                 Event::LargeStart(start) => {
@@ -130,22 +146,28 @@ impl<'a> Loader<'a> {
                             None
                         }
                         Some(db) => {
+                            origin.check_length(&start, self.dialect)?;
                             self.restorer.select(db);
-                            Some(Large::begin(&mut self.restorer, &start, self.dialect))
+                            Some(Large::begin(&mut self.restorer, &start, self.dialect, origin.unsupported))
                         }
                     };
                 }
                 Event::LargePart(part) => {
                     if let Some(large) = &mut self.large {
-                        large.part(&mut self.restorer, &part).map_err(|what| origin.unexpressible(&what))?;
+                        large
+                            .part(&mut self.restorer, &part)
+                            .map_err(|what| origin.unwritable(&large.key, what, self.dialect))?;
                     }
                 }
                 Event::LargeEnd => {
-                    if let Some(large) = self.large.take() {
-                        large.end(&mut self.restorer);
+                    if let Some(key) = self.large.take().and_then(|large| large.end(&mut self.restorer)) {
+                        self.fitting.without_field_expiry(&key, origin);
                     }
                 }
-                Event::End => return Ok(true),
+                Event::End => {
+                    self.fitting.omissions.tell(origin.warn);
+                    return Ok(true);
+                }
             }
             self.restorer.send_full(writer).await?;
         }

@@ -1,18 +1,17 @@
 //! The snapshot: decodes the dump that a source sends, or a file holds, and restores its objects at the destination.
 //!
-//! [`load`] drives a [`loader`] for a link, `load_file` for a file; [`origin`] is what it knows of either. [`framing`]
-//! knows where the dump ends in a link's bytes, [`restore`] writes whole objects, [`large`] those that are too
-//! large to be collected, [`delivered`] remembers what a stream's consumers have not acknowledged.
+//! [`load`] drives a [`loader`] for a link, `load_file` for a file; [`origin`] is what it knows of either. [`restore`] writes
+//! whole objects, [`fitting`] those that the destination does not take as they are, [`large`] those that are too large to be
+//! collected, [`delivered`] remembers what a stream's consumers have not acknowledged.
 
 mod delivered;
-mod framing;
+mod fitting;
 mod large;
 mod load;
 mod loader;
 mod origin;
 mod restore;
 
-pub(crate) use framing::Framing;
 pub(crate) use load::load;
 pub(crate) use loader::{LeftOut, Loader};
 pub(crate) use origin::Origin;

@@ -13,10 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub(crate) use fence::{Seat, may_end, run_id, taken_over};
-pub(crate) use flight::{Batch, Flight};
+pub(crate) use flight::{Batch, Flight, Verdict};
+pub(crate) use outline::printable;
 
 use crate::checkpoint::{Mark, Session};
 use crate::clients::{OwnClient, OwnClients};
@@ -112,6 +114,20 @@ impl Writer {
             return Err(self.flight.failure().unwrap_or_else(|| Failure::io(&self.name, &error)));
         }
         Ok(())
+    }
+
+    /// Sends one command that may be refused, and waits for the answer.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) async fn ask(&mut self, command: Vec<u8>) -> Result<Verdict, Failure> {
+        let (verdict, answer) = oneshot::channel();
+        let batch = Batch { bytes: Arc::new(command), replies: 1, verdict: Some(verdict), ..Batch::default() };
+        self.submit(batch).await?;
+        tokio::select! {
+            Ok(verdict) = answer => Ok(verdict),
+            failure = self.failed() => Err(failure),
+        }
     }
 
     /// Records that the stream moved to `offset` without anything to write: true once all before it is answered.

@@ -13,6 +13,9 @@ export class FileLoadForm {
   destination = new EndpointForm();
   existing: ExistingKeys = $state("refuse");
   dumpOnly = $state(false);
+  dropFieldExpiry = $state(false);
+  skipModuleKeys = $state(false);
+  skipFunctions = $state(false);
 
   draft(): FileLoadDraft {
     return {
@@ -21,6 +24,9 @@ export class FileLoadForm {
       destination: this.destination.draft(),
       existing: this.existing,
       dumpOnly: this.dumpOnly,
+      dropFieldExpiry: this.dropFieldExpiry,
+      skipModuleKeys: this.skipModuleKeys,
+      skipFunctions: this.skipFunctions,
     };
   }
 }

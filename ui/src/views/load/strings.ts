@@ -26,6 +26,8 @@ export const load = {
     flush:
       "The file is read to its end once before anything is deleted, so that nothing goes for a damaged one.",
   } satisfies Record<ExistingKeys, string>,
+  unsupportedHelp:
+    "Values go over in whatever form an older destination knows. What has no such form stops the load, with the name of the first key, unless you choose to lose it here.",
   dumpOnly: "Load the dump alone, without the commands that follow it",
   appendOnlyTitle: "This is the beginning of an append only file",
   appendOnly:
@@ -83,6 +85,7 @@ export const load = {
     "Keys whose expiry was over before the load, as a server leaves them out at its start.",
   checkpoints: "Left out: checkpoints",
   checkpointsHelp: "Tributary's own keys of replicas.",
+  omitted: "Left out or changed, as chosen",
   read: "Read",
   speed: "Speed",
   timeLeft: "Time left",

@@ -25,4 +25,16 @@ existing: ExistingKeys,
 /**
  * Of an append only file that begins with a dump, the dump alone is loaded.
  */
-dumpOnly: boolean, };
+dumpOnly: boolean, 
+/**
+ * Fields of hashes that expire are kept without their expiry where the destination knows none.
+ */
+dropFieldExpiry: boolean, 
+/**
+ * Keys of modules that the destination lacks are left out.
+ */
+skipModuleKeys: boolean, 
+/**
+ * Function libraries are left out where the destination knows none.
+ */
+skipFunctions: boolean, };

@@ -55,6 +55,10 @@ expired: number,
  */
 checkpoints: number, 
 /**
+ * Keys left out, or kept without something, as the user chose.
+ */
+omitted: number, 
+/**
  * Whether the destination was changed, and does not hold all of the dump.
  */
 incomplete: boolean, 

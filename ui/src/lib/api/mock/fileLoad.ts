@@ -107,6 +107,7 @@ export class MockFileLoad {
       functions: 2,
       expired: 0,
       checkpoints: 0,
+      omitted: 0,
       incomplete: true,
       warnings: [],
       failure: null,

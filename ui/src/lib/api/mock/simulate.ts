@@ -42,6 +42,7 @@ export function simulate(
     bytesTotal: loading ? BYTES : null,
     keys: loading ? Math.round(KEYS * part) : 0,
     keysTotal: loading ? KEYS : null,
+    omitted: 0,
     timeLeftMs: loading ? (100 - (progress ?? 0)) * 1200 : null,
     lagMs: synced ? lagAt(at, seed) : null,
     lagBytes: synced ? 1200 : null,
