@@ -178,7 +178,7 @@ fn result(status: &FileLoadStatus, to: &str) -> String {
         (status.functions, "function libraries"),
         (status.expired, "keys left out because their time was over"),
         (status.checkpoints, "checkpoints of replicas left out"),
-        (status.omitted, "keys left out or kept without something, as allowed"),
+        (status.omitted, "left out or changed, as chosen"),
     ] {
         if count > 0 {
             text.push_str(&format!("; {count} {what}"));
@@ -202,6 +202,7 @@ struct Report<'a> {
     functions: u64,
     expired: u64,
     checkpoints: u64,
+    /// Keys left out, or kept without something, as the user agreed.
     omitted: u64,
     incomplete: bool,
     warnings: &'a [String],

@@ -17,11 +17,11 @@ pub struct FileLoadDraft {
     pub existing: ExistingKeys,
     /// Of an append only file that begins with a dump, the dump alone is loaded.
     pub dump_only: bool,
-    /// Keep fields of hashes that expire without their expiry, where the destination does not know it.
+    /// Fields of hashes that expire are kept without their expiry where the destination knows none.
     pub drop_field_expiry: bool,
-    /// Leave out keys of modules that the destination lacks.
+    /// Keys of modules that the destination lacks are left out.
     pub skip_module_keys: bool,
-    /// Leave out function libraries, where the destination does not know them.
+    /// Function libraries are left out where the destination knows none.
     pub skip_functions: bool,
 }
 
@@ -109,7 +109,7 @@ pub struct FileLoadLive {
     pub expired: u64,
     /// Checkpoints of replicas, left out.
     pub checkpoints: u64,
-    /// Keys left out, or kept without something, as the form allows.
+    /// Keys left out, or kept without something, as the user chose.
     pub omitted: u64,
     /// Whether the destination was changed, and does not hold all of the dump.
     pub incomplete: bool,

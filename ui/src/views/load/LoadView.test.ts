@@ -156,6 +156,7 @@ describe("the form for loading a file", () => {
     const startFileLoad = vi.fn(() => Promise.resolve());
     await opened({ reviewFileLoad: () => Promise.resolve(review()), startFileLoad });
     await checked();
+    await press("skip-functions");
     await press("existing-flush");
     expect(screen.getByTestId("load-sentence")).toHaveTextContent(
       "This deletes 12 keys and 1 function library at d:6379",
@@ -164,7 +165,13 @@ describe("the form for loading a file", () => {
     await type("confirm-address", "d:6379");
     await press("start-load");
     expect(startFileLoad).toHaveBeenCalledWith(
-      expect.objectContaining({ path: "/dump.rdb", existing: "flush", db: null }),
+      expect.objectContaining({
+        path: "/dump.rdb",
+        existing: "flush",
+        db: null,
+        skipFunctions: true,
+        skipModuleKeys: false,
+      }),
       "d:6379",
     );
   });
