@@ -204,6 +204,33 @@ fn a_value_above_the_destinations_limit_for_one_command_goes_over_in_parts() {
     assert_eq!(sync.interrupt().code, Some(0));
 }
 
+#[test]
+fn elements_of_any_length_go_over_within_the_memory_bound() {
+    let source = Server::with(Version::Redis70, &["rdbcompression no"]);
+    let destination = Server::start(Version::Redis82);
+    for (command, mib) in [
+        (&["RPUSH", "list"][..], 80),
+        (&["SADD", "set"][..], 60),
+        (&["HSET", "hash", "long field"][..], 90),
+        (&["RPUSH", "list"][..], 20),
+    ] {
+        let mut connection = source.connect();
+        let noise = load::noise(mib, (mib as usize) << 20);
+        redis::cmd(command[0]).arg(&command[1..]).arg(noise).query::<u64>(&mut connection).unwrap();
+    }
+    source.run::<u64>(&["HSET", "hash", "short", "1"]);
+    source.run::<u64>(&["RPUSH", "list", "last"]);
+    let mut sync = Sync::between(&source, &destination, &[]);
+    sync.until_in_step(&source);
+    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+    assert!(sync.peak_mib() < 128, "{} MiB", sync.peak_mib());
+    assert_eq!(sync.interrupt().code, Some(0));
+
+    let strict = Server::with(Version::Redis70, &["proto-max-bulk-len 50mb"]);
+    let error = Sync::between(&source, &strict, &[]).ended().stopped_with("server_limit");
+    assert!(error["message"].as_str().unwrap().contains("proto-max-bulk-len"), "{error}");
+}
+
 /// A source as before Redis 2.8: it knows SYNC and no PSYNC, counts no offsets, and takes an acknowledgement for an error.
 struct Ancient {
     port: u16,

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tributary_engine::Unsupported;
 
 /// Makes a Redis database a replica of up to 32 others and keeps it in step.
 #[derive(Debug, Parser)]
@@ -19,6 +20,8 @@ pub enum Command {
     Finish(FinishArgs),
     /// Look at the servers of a replica and tell what stands in the way of a sync, without changing anything.
     Check(CheckArgs),
+    /// Load a dump file, once.
+    Load(LoadArgs),
     /// Start two local redis-servers with live traffic and replicate one to the other.
     Demo(DemoArgs),
 }
@@ -90,30 +93,6 @@ pub struct SyncArgs {
     /// One JSON object a second on stdout instead of a progress line.
     #[arg(long)]
     pub json: bool,
-}
-
-/// What may be lost where the destination cannot hold it; without these it stops, naming the first such key.
-#[derive(Debug, Args)]
-pub struct UnsupportedArgs {
-    /// Keep fields of hashes that expire without their expiry, where the destination does not know it.
-    #[arg(long)]
-    pub drop_field_expiry: bool,
-    /// Leave out keys of modules that the destination lacks; they are counted and listed.
-    #[arg(long)]
-    pub skip_module_keys: bool,
-    /// Leave out function libraries, where the destination does not know them.
-    #[arg(long)]
-    pub skip_functions: bool,
-}
-
-impl From<&UnsupportedArgs> for tributary_engine::Unsupported {
-    fn from(args: &UnsupportedArgs) -> Self {
-        Self {
-            drop_field_expiry: args.drop_field_expiry,
-            skip_module_keys: args.skip_module_keys,
-            skip_functions: args.skip_functions,
-        }
-    }
 }
 
 #[derive(Debug, Args)]
@@ -189,6 +168,70 @@ pub struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 all of it is loaded, 2 wrong usage, 3 an error, or stopped before the end.
+
+Keys whose time is over and the checkpoints of replicas are left out. With --flush a file is read to its end before anything \
+is deleted, so that nothing goes for a damaged one; that is not possible for standard input. A destination that belongs to \
+a replica is refused in any case.")]
+pub struct LoadArgs {
+    /// The dump, as SAVE, BGSAVE or redis-cli --rdb write it; - is standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The database to write to. With a number, as in redis://host:6379/3, the one of --db lands there.
+    #[arg(long, value_name = "URL")]
+    pub destination: String,
+    /// Delete what the destination holds first: the one database, or all and the function libraries.
+    #[arg(long, conflicts_with = "replace")]
+    pub flush: bool,
+    /// Load beside what the destination holds, replacing keys of the same name.
+    #[arg(long)]
+    pub replace: bool,
+    /// Load this one database of the file only.
+    #[arg(long, value_name = "N")]
+    pub db: Option<u32>,
+    /// Of an append only file that begins with a dump, load the dump alone, without the commands behind it.
+    #[arg(long)]
+    pub dump_only: bool,
+    #[command(flatten)]
+    pub unsupported: UnsupportedArgs,
+    /// One JSON object a second on stdout instead of a progress line.
+    #[arg(long)]
+    pub json: bool,
+    /// A file that holds the destination's password.
+    #[arg(long, value_name = "FILE")]
+    pub destination_password_file: Option<PathBuf>,
+    /// Ask for the password if it is still missing.
+    #[arg(long)]
+    pub ask_passwords: bool,
+}
+
+/// What may be lost where the destination cannot hold it.
+#[derive(Debug, Args)]
+pub struct UnsupportedArgs {
+    /// Keep fields of hashes that expire without their expiry where the destination knows none.
+    #[arg(long)]
+    pub drop_field_expiry: bool,
+    /// Leave out keys of modules that the destination does not have.
+    #[arg(long)]
+    pub skip_module_keys: bool,
+    /// Leave out function libraries that the destination cannot hold.
+    #[arg(long)]
+    pub skip_functions: bool,
+}
+
+impl UnsupportedArgs {
+    /// The same for the engine.
+    pub fn choices(&self) -> Unsupported {
+        Unsupported {
+            drop_field_expiry: self.drop_field_expiry,
+            skip_module_keys: self.skip_module_keys,
+            skip_functions: self.skip_functions,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
 pub struct DemoArgs {
     /// One JSON object a second on stdout instead of a progress line.
     #[arg(long)]
@@ -212,6 +255,17 @@ mod tests {
         assert_eq!(parse(&["--flush"]), Some(Flush::Needed));
         assert_eq!(parse(&["--flush=always"]), Some(Flush::Always));
         assert_eq!(parse(&["--flush", "--json"]), Some(Flush::Needed));
+    }
+
+    #[test]
+    fn a_file_is_loaded_beside_what_is_there_or_in_its_place_but_not_both() {
+        let parse = |extra: &[&str]| {
+            let base = ["tributary", "load", "-", "--destination", "redis://b"];
+            Cli::try_parse_from(base.iter().chain(extra))
+        };
+        assert!(parse(&["--flush", "--db", "3"]).is_ok());
+        assert!(parse(&["--replace", "--skip-functions"]).is_ok());
+        assert!(parse(&["--replace", "--flush"]).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod args;
 mod check;
 mod demo;
 mod identity;
+mod load;
 mod passwords;
 mod render;
 mod run;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Sync(args) => runtime.block_on(run::sync(args)),
         Command::Finish(args) => runtime.block_on(run::finish(args)),
         Command::Check(args) => runtime.block_on(check::check(args)),
+        Command::Load(args) => runtime.block_on(load::load(args)),
         Command::Demo(args) => runtime.block_on(demo::demo(args)),
     };
     done.unwrap_or_else(|message| usage(&message))

@@ -120,7 +120,8 @@ pub fn line(status: &ReplicaStatus) -> String {
     text
 }
 
-fn duration(time: Duration) -> String {
+/// A time with one unit.
+pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     match seconds {
         s if s < 0.000_5 => "0 ms".to_owned(),
@@ -131,7 +132,8 @@ fn duration(time: Duration) -> String {
     }
 }
 
-fn bytes(count: u64) -> String {
+/// A size with one unit.
+pub fn bytes(count: u64) -> String {
     let count_f = count as f64;
     match count {
         0..1_000 => format!("{count} B"),

@@ -150,6 +150,12 @@ pub(crate) fn is_ours(key: &[u8]) -> bool {
     [PREFIX, IMPORT_MODE, HELD_BACK].iter().any(|prefix| key.starts_with(prefix.as_bytes()))
 }
 
+/// The replica that a key of Tributary's belongs to.
+pub(crate) fn replica_of(key: &str) -> Option<&str> {
+    let rest = [PREFIX, IMPORT_MODE, HELD_BACK].iter().find_map(|prefix| key.strip_prefix(prefix))?;
+    rest.split(':').next().filter(|replica| !replica.is_empty())
+}
+
 /// The key that holds the destination's import mode as it was found; a flush must not lose it.
 pub(crate) fn import_mode_key(replica: &str) -> String {
     format!("{IMPORT_MODE}{replica}")
@@ -178,6 +184,15 @@ pub(crate) fn home_db(spec: &ReplicaSpec) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_names_its_replica() {
+        for name in [key("a-1", "s"), import_mode_key("a-1"), held_back_key("a-1")] {
+            assert_eq!(replica_of(&name), Some("a-1"), "{name}");
+        }
+        assert_eq!(replica_of("tributary:checkpoint:"), None);
+        assert_eq!(replica_of("a-1"), None);
+    }
 
     #[test]
     fn a_mark_reads_back_as_it_was_written() {

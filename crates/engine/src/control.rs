@@ -208,6 +208,12 @@ impl Info {
         self.0.get(field).map(String::as_str)
     }
 
+    /// What messages call the server.
+    pub(crate) fn product(&self) -> Option<String> {
+        let valkey = self.get("valkey_version").map(|version| format!("Valkey {version}"));
+        valkey.or_else(|| Some(format!("Redis {}", self.get("redis_version")?)))
+    }
+
     /// A field as a number.
     pub(crate) fn number(&self, field: &str) -> Option<u64> {
         self.get(field)?.parse().ok()

@@ -85,7 +85,7 @@ async fn look(control: &mut Control, spec: &ReplicaSpec, marks: &HashMap<String,
 }
 
 /// Function libraries at the server; none where functions do not exist or may not be listed.
-async fn functions(control: &mut Control) -> u64 {
+pub(crate) async fn functions(control: &mut Control) -> u64 {
     let libraries: Result<Vec<redis::Value>, _> = control.query(&["FUNCTION", "LIST"]).await;
     libraries.map_or(0, |list| list.len() as u64)
 }
@@ -156,13 +156,18 @@ pub(crate) async fn open(spec: &ReplicaSpec) -> Result<Opening, Failure> {
     let mut control = Control::open(destination).await?;
     let found = own_marks(&mut control, spec).await?;
     let survey = look(&mut control, spec, &found).await?;
-    if survey.server.is_replica && control.config("replica-read-only").await.as_deref() != Some("no") {
-        let master = survey.server.replica_of.clone().unwrap_or_default();
-        let name = destination.authority();
-        return Err(Failure::new(ErrorKind::ReadOnly, &name, format!("{name} is a read-only replica of {master}.")));
-    }
+    refuse_read_only(&mut control, &survey.server).await?;
     let marks = spec.sources.iter().map(|source| found.get(&checkpoint::key(&spec.id, &source.id)).cloned()).collect();
     Ok(Opening { survey, marks })
+}
+
+/// Refuses a server that takes writes from its primary alone.
+pub(crate) async fn refuse_read_only(control: &mut Control, server: &Examination) -> Result<(), Failure> {
+    if !server.is_replica || control.config("replica-read-only").await.as_deref() == Some("no") {
+        return Ok(());
+    }
+    let (name, master) = (control.name(), server.replica_of.clone().unwrap_or_default());
+    Err(Failure::new(ErrorKind::ReadOnly, name, format!("{name} is a read-only replica of {master}.")))
 }
 
 /// The marks of a replica's own sources: known keys, so no scan is needed.
@@ -334,8 +339,8 @@ pub(crate) async fn remove_marks(spec: &ReplicaSpec, sources: Option<&[String]>)
 
 /// A server closes a connection without a word when a command is larger than its query buffer may be. Whether that
 /// is why it was closed, when `bytes` were to be sent at once.
-pub(crate) async fn query_buffer_exceeded(spec: &ReplicaSpec, bytes: u64) -> Option<Failure> {
-    let mut control = Control::open(&spec.destination).await.ok()?;
+pub(crate) async fn query_buffer_exceeded(destination: &Endpoint, bytes: u64) -> Option<Failure> {
+    let mut control = Control::open(destination).await.ok()?;
     let limit: u64 = control.config("client-query-buffer-limit").await?.parse().ok()?;
     (bytes > limit).then(|| {
         let name = control.name();

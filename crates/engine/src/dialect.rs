@@ -1,5 +1,7 @@
 //! What the writing side must know of the destination.
 
+use std::collections::HashSet;
+
 use tributary_rdb::Loads;
 
 use crate::control::Control;
@@ -35,38 +37,75 @@ pub(crate) struct Dialect {
 }
 
 impl Dialect {
+    /// Whether an argument of so many bytes may be sent, as far as the limits are known.
+    pub(crate) fn takes(self, bytes: u64) -> bool {
+        let within = |limit: Option<u64>, margin: u64| limit.is_none_or(|limit| bytes.saturating_add(margin) <= limit);
+        within(self.longest_string, 0) && within(self.largest_command, COMMAND_MARGIN)
+    }
+
+    /// What messages call the server.
+    pub(crate) fn server(self) -> String {
+        match (self.valkey, self.version) {
+            (Some((major, minor)), _) => format!("Valkey {major}.{minor}"),
+            (None, (major, minor)) => format!("Redis {major}.{minor}"),
+        }
+    }
+
     /// The time to write for an expiry in Unix ms.
     pub(crate) fn carried(self, at_ms: u64) -> u64 {
         self.expiry.carried(at_ms.cast_signed()).cast_unsigned()
     }
 }
 
-/// Asks the destination what it understands, and has it hold expiries back where it can.
-pub(crate) async fn dialect(spec: &ReplicaSpec) -> Result<(Dialect, Keepsake), Failure> {
+/// Asks the destination what it understands, and has it hold expiries back where it can. Gives its commands too, where it
+/// tells them.
+pub(crate) async fn dialect(spec: &ReplicaSpec) -> Result<(Dialect, Keepsake, Option<HashSet<Vec<u8>>>), Failure> {
     let mut control = Control::open(&spec.destination).await?;
     select_home(&mut control, &spec.destination).await?;
     let expiry = expiry::hold(&mut control, spec).await?;
     let kept = keepsake(&mut control, &spec.id).await?;
+    let dialect = understood(&mut control, expiry).await?;
+    let commands = commands(&mut control, dialect.version).await;
+    Ok((dialect, kept, commands))
+}
+
+/// Asks a destination what it understands.
+pub(crate) async fn understood(control: &mut Control, expiry: Expiry) -> Result<Dialect, Failure> {
     // Valkey calls itself Redis 7.2 here, which says rightly what it understands.
     let info = control.info(Some("server")).await?;
     let version = info.get("redis_version").map_or((0, 0), numbers);
     let valkey = info.get("valkey_version").map(numbers);
     let limit = async |control: &mut Control, name: &str| control.config(name).await.and_then(|n| n.parse().ok());
-    let dialect = Dialect {
+    Ok(Dialect {
         loads: loads(version, valkey),
-        longest_string: limit(&mut control, "proto-max-bulk-len").await,
-        largest_command: limit(&mut control, "client-query-buffer-limit").await,
+        longest_string: limit(control, "proto-max-bulk-len").await,
+        largest_command: limit(control, "client-query-buffer-limit").await,
         version,
         valkey,
         absolute_restore: version >= (5, 0),
         set_pxat: version >= (6, 2),
         functions: version >= (7, 0),
         field_expiry: valkey.map_or(version >= (7, 4), |valkey| valkey >= (9, 0)),
-        databases: databases(&mut control).await?,
+        databases: databases(control).await?,
         expiry,
-    };
-    Ok((dialect, kept))
+    })
 }
+
+/// The names of a server's commands, in capitals; `None` where it does not tell them.
+async fn commands(control: &mut Control, version: (u32, u32)) -> Option<HashSet<Vec<u8>>> {
+    let names: Vec<Vec<u8>> = if version >= (7, 0) {
+        control.query(&["COMMAND", "LIST"]).await.ok()?
+    } else {
+        let commands: Vec<Vec<redis::Value>> = control.query(&["COMMAND"]).await.ok()?;
+        commands.into_iter().filter_map(|about| redis::from_redis_value(about.into_iter().next()?).ok()).collect()
+    };
+    // A server that names none has COMMAND under another meaning.
+    let names: HashSet<Vec<u8>> = names.into_iter().map(|name| name.to_ascii_uppercase()).collect();
+    names.contains(&b"SET"[..]).then_some(names)
+}
+
+/// What a command has beside its longest argument, at most, but for a key of unusual length.
+const COMMAND_MARGIN: u64 = 64 * 1024;
 
 /// The RDB version of a release (rdb.h, `RDB_VERSION`).
 fn loads(version: (u32, u32), valkey: Option<(u32, u32)>) -> Loads {

@@ -67,6 +67,12 @@ kinds! {
     ReadOnly "read_only" Stop "The destination is itself a replica. Choose its primary, or run REPLICAOF NO ONE on it, then start again.",
     /// The destination holds data, and nobody has confirmed that it may be deleted.
     DestinationNotEmpty "destination_not_empty" Stop "Choose an empty destination, or confirm that its data may be deleted (in the terminal: --flush).",
+    /// The destination belongs to a replica.
+    DestinationInUse "destination_in_use" Stop "Stop that replica and finish it first (Delete in the window, tributary finish in the terminal), or choose another destination.",
+    /// A file cannot be read.
+    FileUnreadable "file_unreadable" Stop "Check the path, and that this user may read the file.",
+    /// A file goes on behind the dump in it.
+    FileGoesOn "file_goes_on" Stop "Have a redis-server load the file, run SAVE there, and load its dump.rdb. Or load the dump alone, without what follows it (in the terminal: --dump-only).",
     /// Data would flow back to where it came from.
     Cycle "cycle" Stop "Remove one direction: a database cannot be fed, directly or through others, by itself.",
     /// Source and destination are one database.

@@ -25,6 +25,7 @@ mod handle;
 mod kinship;
 mod lag;
 mod link;
+mod load_file;
 mod lockdown;
 mod meters;
 mod omissions;
@@ -55,6 +56,10 @@ pub use failure::{Action, ErrorKind, Failure};
 pub use finish::{Finished, finish, forget_sources};
 pub use foreign::{ForeignWrite, ForeignWrites, watch_foreign};
 pub use handle::{ReplicaHandle, StartMode, start};
+pub use load_file::{
+    DumpFile, Existing, FileHeader, FileLoad, FileLoadHandle, FileLoadStatus, FilePhase, FileSurvey, inspect_file,
+    load_file, survey_for_file,
+};
 pub use lockdown::{LockDown, LockDownError, Released, lock_down, release};
 pub use secret::Secret;
 pub use spec::{MAX_SOURCES, ReplicaOptions, ReplicaSpec, SourceSpec, SpecError, Unsupported};

@@ -40,7 +40,7 @@ pub(crate) struct Meters {
     pub last_command_ms: AtomicU64,
     /// Keys of the snapshot that the destination restored.
     pub keys: AtomicU64,
-    /// Keys of the snapshot that were left out, or kept without something, as the user agreed.
+    /// Keys that were left out, or kept without something, as the user agreed: of the snapshot, and once more of the stream.
     pub omitted: AtomicU64,
     /// Lag.
     pub lag: LagMeter,
@@ -68,6 +68,10 @@ pub(crate) struct LinkState {
     pub paused: bool,
     /// Identity of the source's server process when it was last connected to.
     pub run_id: Option<String>,
+    /// What messages call the server: product and version.
+    pub server: Option<String>,
+    /// Its Redis version, by the first two numbers.
+    pub server_version: Option<(u32, u32)>,
     /// How expiries are carried, once the destination was reached.
     pub expiry: Option<Expiry>,
     /// It ended, for this reason if it was not the user's will.
@@ -99,6 +103,8 @@ impl Default for LinkState {
             streaming_since: None,
             paused: false,
             run_id: None,
+            server: None,
+            server_version: None,
             expiry: None,
             stopped: None,
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::cursor::{Cursor, StringHead};
 use crate::error::{Broken, Parsed};
 use crate::kind::Encoding;
-use crate::lzf;
+use crate::long::{Long, Run};
 use crate::packed::Packed;
 use crate::part::{Field, Part};
 use crate::skim::ascii_double;
@@ -25,12 +25,10 @@ pub(crate) struct Content {
 enum State {
     /// Nothing was read yet.
     Start(Encoding),
-    /// A string, of which so many bytes follow.
-    Raw(u64),
-    /// A compressed string: compressed bytes that follow, and bytes that are still to come out.
-    Lzf(u64, u64, lzf::Stream),
-    /// Elements one by one: how many are left, and a node whose elements are not all out.
-    Each(Element, u64, Option<Packed>),
+    /// A string.
+    String(Run),
+    /// Elements one by one.
+    Each(Each),
     /// A packed value.
     Packed(Packed, Shape),
     /// A stream.
@@ -38,9 +36,21 @@ enum State {
     Done,
 }
 
+/// Elements one by one.
+#[derive(Debug)]
+struct Each {
+    element: Element,
+    /// How many are left.
+    left: u64,
+    /// A node whose elements are not all out.
+    node: Option<Packed>,
+    /// An element whose bytes are not all out.
+    long: Option<Long>,
+}
+
 /// What one element of a collection consists of.
 #[derive(Debug, Clone, Copy)]
-enum Element {
+pub(crate) enum Element {
     Plain,
     AsciiScored,
     Scored,
@@ -110,29 +120,14 @@ impl Content {
                         return Ok(Step::Part(cursor.at, part));
                     }
                 }
-                State::Raw(0) => self.state = State::Done,
-                State::Raw(left) => {
-                    let available = (cursor.left() as u64).min(*left).min(self.part as u64);
-                    if available == 0 {
-                        return Err(Broken::Need);
-                    }
-                    *left -= available;
-                    let piece = cursor.take(usize::try_from(available).map_err(|_| Broken::Need)?)?;
-                    return Ok(Step::Part(cursor.at, Part::Bytes(piece.to_vec())));
-                }
-                State::Lzf(compressed, length, lzf) => {
-                    if *compressed == 0 && *length == 0 {
-                        self.state = State::Done;
-                        continue;
-                    }
-                    let part = inflate(cursor, compressed, length, lzf, self.part)?;
-                    return Ok(Step::Part(cursor.at, part));
-                }
-                State::Each(_, 0, None) => self.state = State::Done,
-                State::Each(element, left, node) => {
-                    let part = elements(cursor, *element, left, node, self.part)?;
-                    return Ok(Step::Part(cursor.at, part));
-                }
+                State::String(run) => match run.next(cursor, self.part)? {
+                    Some(part) => return Ok(Step::Part(cursor.at, part)),
+                    None => self.state = State::Done,
+                },
+                State::Each(each) => match each.next(cursor, self.part)? {
+                    Some(part) => return Ok(Step::Part(cursor.at, part)),
+                    None => self.state = State::Done,
+                },
                 State::Packed(packed, shape) => match packed_elements(packed, *shape, self.part)? {
                     Some(part) => return Ok(Step::Part(cursor.at, part)),
                     None => self.state = State::Done,
@@ -155,7 +150,7 @@ impl Content {
 /// Reads what stands before the elements; a packed value is one part.
 fn start(encoding: Encoding, cursor: &mut Cursor<'_>) -> Parsed<(State, Option<Part>)> {
     use Encoding as E;
-    let mut each = |element| Ok((State::Each(element, cursor.count()?, None), None));
+    let mut each = |element| Ok((State::Each(Each::new(element, cursor.count()?)), None));
     match encoding {
         E::String => string(cursor),
         E::List | E::Set => each(Element::Plain),
@@ -170,7 +165,7 @@ fn start(encoding: Encoding, cursor: &mut Cursor<'_>) -> Parsed<(State, Option<P
         E::HashTtl => {
             let base = u64::from_le_bytes(cursor.array()?);
             // A hash whose fields have no expiry any more has no base either.
-            Ok((State::Each(Element::TtlField(base), cursor.count()?, None), None))
+            Ok((State::Each(Each::new(Element::TtlField(base), cursor.count()?)), None))
         }
         E::HashListpackTtl => {
             cursor.take(8)?;
@@ -184,37 +179,9 @@ fn start(encoding: Encoding, cursor: &mut Cursor<'_>) -> Parsed<(State, Option<P
 
 fn string(cursor: &mut Cursor<'_>) -> Parsed<(State, Option<Part>)> {
     Ok(match cursor.string_head()? {
-        StringHead::Raw(length) => (State::Raw(length), None),
         StringHead::Int(number) => (State::Done, Some(Part::Bytes(number.to_string().into_bytes()))),
-        StringHead::Lzf(compressed, length) => (State::Lzf(compressed, length, lzf::Stream::default()), None),
+        head => (State::String(Run::new(head)), None),
     })
-}
-
-fn inflate(
-    cursor: &mut Cursor<'_>,
-    compressed: &mut u64,
-    length: &mut u64,
-    lzf: &mut lzf::Stream,
-    part: usize,
-) -> Parsed<Part> {
-    let available = usize::try_from((cursor.left() as u64).min(*compressed)).map_err(|_| Broken::Need)?;
-    let input = cursor.take(available)?;
-    // One byte more than announced is enough to notice that there are more.
-    let piece = usize::try_from(*length).unwrap_or(usize::MAX).saturating_add(1).min(part);
-    let used = lzf.feed(input, piece)?;
-    cursor.at -= available - used;
-    let piece = lzf.take();
-    if used == 0 && piece.is_empty() {
-        let all_there = available as u64 == *compressed;
-        return Err(if all_there { Broken::Malformed("compressed data that is cut off") } else { Broken::Need });
-    }
-    *compressed -= used as u64;
-    *length =
-        length.checked_sub(piece.len() as u64).ok_or(Broken::Malformed("compressed data longer than announced"))?;
-    if *compressed == 0 && *length > 0 {
-        return Err(Broken::Malformed("compressed data shorter than announced"));
-    }
-    Ok(Part::Bytes(piece.to_vec()))
 }
 
 /// Begins with a packed value.
@@ -286,47 +253,79 @@ fn memory(bytes: &[u8]) -> usize {
     bytes.len() + size_of::<Vec<u8>>()
 }
 
-/// Reads as many elements as are there, up to a part's size.
-fn elements(
-    cursor: &mut Cursor<'_>,
-    element: Element,
-    left: &mut u64,
-    node: &mut Option<Packed>,
-    size: usize,
-) -> Parsed<Part> {
-    let begin = cursor.at;
-    let mut held = 0;
-    let mut part = match element {
-        Element::Plain | Element::Ziplist | Element::Node => Part::Elements(Vec::new()),
-        Element::AsciiScored | Element::Scored => Part::Scored(Vec::new()),
-        Element::Field | Element::TtlField(_) | Element::FieldTtl => Part::Fields(Vec::new()),
-    };
-    while held < size {
-        if let (Some(packed), Part::Elements(elements)) = (node.as_mut(), &mut part) {
-            match packed.next()? {
-                Some(element) => {
-                    held += memory(&element);
-                    elements.push(element);
-                }
-                None => *node = None,
-            }
-            continue;
-        }
-        if *left == 0 {
-            break;
-        }
-        let mut ahead = *cursor;
-        match add_element(&mut ahead, element, &mut part, node) {
-            Ok(added) => {
-                *cursor = ahead;
-                held += added;
-                *left -= 1;
-            }
-            Err(Broken::Need) if cursor.at > begin || held > 0 => break,
-            Err(broken) => return Err(broken),
-        }
+impl Each {
+    fn new(element: Element, left: u64) -> Self {
+        Self { element, left, node: None, long: None }
     }
-    Ok(part)
+
+    /// The next part; `None` at the end.
+    fn next(&mut self, cursor: &mut Cursor<'_>, size: usize) -> Parsed<Option<Part>> {
+        if let Some(long) = &mut self.long {
+            let part = long.next(cursor, size)?;
+            if matches!(part, Part::LongEnd { .. }) {
+                self.long = None;
+                self.left -= 1;
+            }
+            return Ok(Some(part));
+        }
+        if self.left == 0 && self.node.is_none() {
+            return Ok(None);
+        }
+        self.elements(cursor, size).map(Some)
+    }
+
+    /// Reads as many elements as are there, up to a part's size; one that is too long is begun.
+    fn elements(&mut self, cursor: &mut Cursor<'_>, size: usize) -> Parsed<Part> {
+        let begin = cursor.at;
+        let mut held = 0;
+        let mut part = match self.element {
+            Element::Plain | Element::Ziplist | Element::Node => Part::Elements(Vec::new()),
+            Element::AsciiScored | Element::Scored => Part::Scored(Vec::new()),
+            Element::Field | Element::TtlField(_) | Element::FieldTtl => Part::Fields(Vec::new()),
+        };
+        while held < size {
+            if let (Some(packed), Part::Elements(elements)) = (self.node.as_mut(), &mut part) {
+                match packed.next()? {
+                    Some(element) => {
+                        held += memory(&element);
+                        elements.push(element);
+                    }
+                    None => self.node = None,
+                }
+                continue;
+            }
+            if self.left == 0 {
+                break;
+            }
+            let mut ahead = *cursor;
+            let long = Long::start(&mut ahead, self.element, size);
+            if matches!(long, Ok(Some(_))) && held > 0 {
+                break;
+            }
+            let added = match long {
+                Ok(Some((long, start))) => {
+                    *cursor = ahead;
+                    let long = self.long.insert(long);
+                    return start.map_or_else(|| long.next(cursor, size), Ok);
+                }
+                Ok(None) => {
+                    ahead = *cursor;
+                    add_element(&mut ahead, self.element, &mut part, &mut self.node)
+                }
+                Err(broken) => Err(broken),
+            };
+            match added {
+                Ok(added) => {
+                    *cursor = ahead;
+                    held += added;
+                    self.left -= 1;
+                }
+                Err(Broken::Need) if cursor.at > begin || held > 0 => break,
+                Err(broken) => return Err(broken),
+            }
+        }
+        Ok(part)
+    }
 }
 
 /// Adds one element, or opens a node; gives the memory that this takes, about. Compressed elements take more than they
@@ -362,21 +361,14 @@ fn add_element(cursor: &mut Cursor<'_>, element: Element, part: &mut Part, node:
             members.push((member, score));
         }
         Part::Fields(fields) => {
-            let before = match element {
-                Element::TtlField(base) => match cursor.length()? {
-                    0 => None,
-                    expiry => Some(in_range(base.saturating_add(expiry - 1))?),
-                },
-                _ => None,
-            };
+            let before = expiry_before(cursor, element)?;
             // Nothing is decompressed again and again while the rest of the element is awaited.
             let mut ahead = *cursor;
             ahead.skip_bounded()?;
             ahead.skip_bounded()?;
             let (name, value) = (owned(cursor.string()?), owned(cursor.string()?));
             let expire_at_ms = match element {
-                // -1 stands for none.
-                Element::FieldTtl => u64::try_from(i64::from_le_bytes(cursor.array()?)).ok(),
+                Element::FieldTtl => expiry_behind(cursor)?,
                 _ => before,
             };
             added = memory(&name) + memory(&value);
@@ -385,4 +377,18 @@ fn add_element(cursor: &mut Cursor<'_>, element: Element, part: &mut Part, node:
         _ => {}
     }
     Ok(added)
+}
+
+/// The expiry before a field, where the encoding has it there.
+pub(crate) fn expiry_before(cursor: &mut Cursor<'_>, element: Element) -> Parsed<Option<u64>> {
+    let Element::TtlField(base) = element else { return Ok(None) };
+    Ok(match cursor.length()? {
+        0 => None,
+        expiry => Some(in_range(base.saturating_add(expiry - 1))?),
+    })
+}
+
+/// The expiry behind a field; -1 stands for none.
+pub(crate) fn expiry_behind(cursor: &mut Cursor<'_>) -> Parsed<Option<u64>> {
+    Ok(u64::try_from(i64::from_le_bytes(cursor.array()?)).ok())
 }

@@ -15,6 +15,7 @@ pub mod dump;
 mod error;
 mod event;
 mod kind;
+mod long;
 mod lzf;
 mod older;
 mod packed;

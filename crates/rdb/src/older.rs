@@ -88,7 +88,8 @@ impl Value<'_> {
                         out.extend_from_slice(&score.to_le_bytes());
                     }
                 }
-                _ => {}
+                // Too long for a part, and so for the limits that are used.
+                _ => return Ok(Rewritten::TooLarge),
             }
             if out.len() > limit {
                 return Ok(Rewritten::TooLarge);
@@ -100,7 +101,7 @@ impl Value<'_> {
     fn hash(&self, loads: Loads, limit: usize, drop_field_expiry: bool) -> Result<Rewritten, RdbError> {
         let (mut fields, mut size, mut earliest) = (Vec::new(), 0, None);
         for part in self.parts(PART) {
-            let Part::Fields(more) = part? else { continue };
+            let Part::Fields(more) = part? else { return Ok(Rewritten::TooLarge) };
             size += more.iter().map(|field| field.name.len() + field.value.len() + size_of::<Field>()).sum::<usize>();
             if size > limit {
                 return Ok(Rewritten::TooLarge);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use serde_json::Value as Json;
-use tributary_rdb::{Decoder, Event, Limits, Loads, Logical, Part, Rewritten, Value};
+use tributary_rdb::{Decoder, Event, Field, Limits, Loads, Logical, Part, Rewritten, Value};
 
 /// A key as it was decoded.
 #[derive(Debug, Default)]
@@ -67,7 +67,8 @@ fn decode(bytes: &[u8], limits: Limits, step: usize) -> Dump {
                 }
                 Event::LargePart(part) => current.as_mut().unwrap().1.parts.push(part),
                 Event::LargeEnd => {
-                    let (key, decoded) = current.take().unwrap();
+                    let (key, mut decoded) = current.take().unwrap();
+                    decoded.parts = joined(decoded.parts);
                     assert!(dump.keys.insert(key, decoded).is_none());
                 }
                 Event::Function(code) => dump.functions.push(library_name(&code)),
@@ -83,6 +84,35 @@ fn decode(bytes: &[u8], limits: Limits, step: usize) -> Dump {
     assert_eq!(decoder.offset(), bytes.len() as u64);
     dump.functions.sort();
     dump
+}
+
+/// The parts, with those of long elements put together.
+fn joined(parts: Vec<Part>) -> Vec<Part> {
+    let (mut out, mut long): (Vec<Part>, Option<Part>) = (vec![], None);
+    for part in parts {
+        match (&mut long, part) {
+            (None, Part::LongElement { len }) => {
+                long = Some(Part::Elements(vec![Vec::with_capacity(len as usize)]));
+            }
+            (None, Part::LongField { name, len }) => {
+                let value = Vec::with_capacity(len as usize);
+                long = Some(Part::Fields(vec![Field { name, value, expire_at_ms: None }]));
+            }
+            (Some(Part::Elements(element)), Part::Bytes(more)) => element[0].extend(more),
+            (Some(Part::Fields(field)), Part::Bytes(more)) => field[0].value.extend(more),
+            (Some(_), Part::LongEnd { expire_at_ms }) => {
+                let mut whole = long.take().unwrap();
+                if let Part::Fields(field) = &mut whole {
+                    field[0].expire_at_ms = expire_at_ms;
+                }
+                out.push(whole);
+            }
+            (None, part) => out.push(part),
+            (Some(long), part) => panic!("{part:?} within {long:?}"),
+        }
+    }
+    assert!(long.is_none());
+    out
 }
 
 fn library_name(code: &[u8]) -> String {
@@ -318,6 +348,51 @@ fn every_value_is_the_same_in_the_encodings_that_other_servers_know() {
         // Listpacks came with 7.0: what is older needs no other encoding, where there is one at all.
         let is_older = ["2", "3", "4", "5", "6"].iter().any(|major| name.starts_with(&format!("redis-{major}")));
         assert_eq!(rewritten.iter().all(|count| *count == 0), is_older, "{name}: {rewritten:?}");
+    }
+}
+
+#[test]
+fn elements_too_long_to_be_held_come_in_pieces_wherever_they_stand() {
+    // A list, a set, and hashes without expiries, with Redis' and with Valkey's: each of a short and two long elements.
+    let long = "l".repeat(100);
+    let compressed = [&[0xc3, 7, 0x40, 0x66][..], &[0, b'z', 0xe0, 0x5b, 0, 0, b'!']].concat();
+    let mut raw = vec![100];
+    raw.splice(0..1, [0x40, 100]);
+    raw.extend(long.as_bytes());
+    let short = b"\x05short".to_vec();
+    let string = |count: u8, fields: &[&[u8]]| [&[count][..], &fields.concat()].concat();
+    let expiry = 77u64.to_le_bytes();
+    let none = (-1i64).to_le_bytes();
+    let base = 1000u64.to_le_bytes();
+    for (byte, valkey, value) in [
+        (1, false, string(3, &[&raw, &short, &compressed])),
+        (2, false, string(3, &[&short, &raw, &compressed])),
+        (18, false, string(3, &[&[1], &raw, &[1], &short, &[1], &compressed])),
+        (4, false, string(3, &[b"\x01a", &raw, b"\x01b", &short, b"\x01c", &compressed])),
+        (
+            24,
+            false,
+            [&base[..], &string(3, &[&[0], b"\x01a", &raw, &[5], b"\x01b", &short, &[9], b"\x01c", &compressed])]
+                .concat(),
+        ),
+        (22, true, string(3, &[b"\x01a", &raw, &none, b"\x01b", &short, &none, b"\x01c", &compressed, &expiry])),
+    ] {
+        let key = std::borrow::Cow::Borrowed(&b"key"[..]);
+        let kind = tributary_rdb::ValueKind::new(byte, valkey);
+        let value = Value { db: 0, key, expire_at_ms: None, idle_s: None, freq: None, kind, raw: &value };
+        let whole = value.content().unwrap();
+        let parts: Vec<Part> = value.parts(16).map(Result::unwrap).collect();
+        assert!(parts.iter().filter(|part| matches!(part, Part::LongEnd { .. })).count() == 2, "{byte}: {parts:?}");
+        let flat = |parts: Vec<Part>| match parts.first().unwrap() {
+            Part::Elements(_) => {
+                elements(&parts).into_iter().map(|element| (element, vec![], None)).collect::<Vec<_>>()
+            }
+            _ => {
+                let of = |part: &Part| if let Part::Fields(fields) = part { fields.clone() } else { panic!() };
+                parts.iter().flat_map(of).map(|f| (f.name, f.value, f.expire_at_ms)).collect()
+            }
+        };
+        assert_eq!(flat(joined(parts)), flat(whole), "{byte}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the window may ask for. Each command is one line of wiring to the console; each rejects with `ApiError`.
 
 mod app;
+mod file_load;
 mod replicas;
 mod running;
 
@@ -23,6 +24,12 @@ pub(crate) fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         app::save_settings,
         app::startup,
         app::subscribe,
+        file_load::choose_file,
+        file_load::dismiss_file_load,
+        file_load::inspect_file,
+        file_load::review_file_load,
+        file_load::start_file_load,
+        file_load::stop_file_load,
         replicas::create_replica,
         replicas::delete_replica,
         replicas::parse_url,

@@ -3,6 +3,7 @@
 //! Read `running.rs` for what Start and Stop mean, `pulse.rs` for how a window hears of it.
 
 mod demo;
+mod file_load;
 mod kinship;
 mod pulse;
 mod replicas;
@@ -20,7 +21,8 @@ use crate::credentials::{Keyring, Vault};
 use crate::definition::Definition;
 use crate::demo::{Demo, find_server};
 use crate::dto::{
-    EndpointDraft, EventView, Intent, KeyringState, ReplicaLive, Series, SeriesRange, Settings, StartupState,
+    EndpointDraft, EventView, FileLoadLive, Intent, KeyringState, ReplicaLive, Series, SeriesRange, Settings,
+    StartupState,
 };
 use crate::error::ConsoleError;
 use crate::identities::Identities;
@@ -68,6 +70,9 @@ pub struct Console {
     /// Ran when the app was closed, and nobody has said yet whether to go on.
     offered: Mutex<Vec<String>>,
     live: watch::Sender<Arc<Vec<ReplicaLive>>>,
+    /// The load of a dump file that runs, or the last one.
+    file_load: Mutex<Option<file_load::Loading>>,
+    live_file_load: watch::Sender<Option<FileLoadLive>>,
     events: broadcast::Sender<EventView>,
     alerts: broadcast::Sender<Alert>,
 }
@@ -102,6 +107,8 @@ impl Console {
             demo: tokio::sync::Mutex::default(),
             offered: Mutex::new(ran),
             live: watch::Sender::new(Arc::default()),
+            file_load: Mutex::default(),
+            live_file_load: watch::Sender::new(None),
             events: broadcast::Sender::new(EVENTS_AHEAD),
             alerts: broadcast::Sender::new(EVENTS_AHEAD),
         });

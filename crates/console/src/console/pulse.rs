@@ -25,6 +25,7 @@ pub(super) async fn beat(console: Weak<Console>) {
         until_sample -= 1;
         let sampling = until_sample == 0;
         let samples = console.beat(sampling);
+        console.tell_file_load();
         if sampling {
             until_sample = BEATS_A_SAMPLE;
             console.keep_samples(samples).await;

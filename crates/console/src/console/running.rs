@@ -138,7 +138,7 @@ impl Console {
         first
     }
 
-    /// How many replicas would be interrupted by quitting.
+    /// How many replicas would be interrupted by quitting; [`Console::is_loading_file`] says whether a load would, too.
     #[must_use]
     pub fn running(&self) -> u32 {
         u32::try_from(lock(&self.runs).values().filter(|run| run.is_working()).count()).unwrap_or(u32::MAX)
@@ -147,6 +147,7 @@ impl Console {
     /// Stops everything and keeps the intents, so that the next run can offer to go on.
     pub async fn shut_down(self: &Arc<Self>) {
         self.closing.store(true, Relaxed);
+        self.stop_file_load().await;
         let ids: Vec<String> = lock(&self.runs).keys().cloned().collect();
         let close = |id: String| {
             let console = Arc::clone(self);

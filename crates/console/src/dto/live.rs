@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::Intent;
+use super::{FileLoadLive, Intent};
 
 /// All that changed since the last push, at most four times a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
@@ -11,6 +11,10 @@ pub struct LiveBatch {
     pub at: u64,
     /// Every replica, running or not.
     pub replicas: Vec<ReplicaLive>,
+    /// The load of a dump file that runs, or the last one, until it is put away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub file_load: Option<FileLoadLive>,
     /// The events since the last batch.
     pub events: Vec<EventView>,
 }

@@ -7,6 +7,7 @@ mod check;
 mod definition;
 mod draft;
 mod error;
+mod file_load;
 mod live;
 mod report;
 mod settings;
@@ -15,6 +16,7 @@ pub use check::{CheckVerdict, ReplicaCheckLine};
 pub use definition::{EndpointView, ExpiryChoice, ReplicaDefinition, ReplicaOptions, SourceDefinition};
 pub use draft::{EndpointDraft, PasswordDraft, ReplicaDraft, SourceDraft};
 pub use error::ApiError;
+pub use file_load::{ExistingKeys, FileFacts, FileLoadDraft, FileLoadLive, FileLoadPhase, FileLoadReview};
 pub use live::{
     EventView, ExpiryHandling, FailureAction, FailureView, LiveBatch, LockDownLive, Phase, ReplicaLive, Retry,
     ServerFacts, Severity, SourceLive, Status,
@@ -41,6 +43,8 @@ pub fn export_bindings(dir: &std::path::Path) -> Result<(), ts_rs::ExportError> 
     EndpointRole::export_all(&config)?;
     ConnectionReport::export_all(&config)?;
     Review::export_all(&config)?;
+    FileLoadDraft::export_all(&config)?;
+    FileLoadReview::export_all(&config)?;
     Series::export_all(&config)?;
     SeriesRange::export_all(&config)?;
     CloseDecision::export_all(&config)?;

@@ -17,8 +17,6 @@ use crate::{ErrorKind, Failure};
 const WHOLE: usize = 16 << 20;
 /// Bytes of a part.
 const PART: usize = 1 << 20;
-/// Bytes that a RESTORE has beside its payload and key, at most.
-const RESTORE_FRAME: usize = 256;
 
 /// Finds a form for what does not fit.
 #[derive(Debug, Default)]
@@ -33,7 +31,7 @@ impl Fitting {
     pub(super) fn is_plain(&self, value: &Value<'_>, dialect: Dialect) -> bool {
         dialect.loads.knows(value.kind)
             && value.kind.logical() != Some(Logical::Module)
-            && !exceeds(value.raw.len(), value.key.len(), dialect)
+            && takes(value.raw.len(), dialect)
     }
 
     /// Restores a value that is not plain.
@@ -46,7 +44,7 @@ impl Fitting {
     ) -> Result<(), Failure> {
         let (restorer, writer) = to;
         if let Some(module) = value.module() {
-            if exceeds(value.raw.len(), value.key.len(), dialect) {
+            if !takes(value.raw.len(), dialect) {
                 let what = format!("{}, a value of the module type {module}", printable(&value.key));
                 return Err(origin.above_limit(&what, value.raw.len() as u64, dialect));
             }
@@ -86,7 +84,7 @@ impl Fitting {
         origin: &Origin<'_>,
         dialect: Dialect,
     ) -> Result<(), Failure> {
-        if exceeds(raw.len(), value.key.len(), dialect) {
+        if !takes(raw.len(), dialect) {
             return self.in_parts(value, to, origin, dialect).await;
         }
         let key = std::borrow::Cow::Borrowed(&*value.key);
@@ -124,7 +122,7 @@ impl Fitting {
         let mut large = Large::begin(restorer, &start, dialect, origin.unsupported);
         for part in value.parts(PART) {
             let part = part.map_err(|error| origin.damaged_value(&value.key, &error))?;
-            large.part(restorer, &part).map_err(|what| origin.unwritable(&value.key, what))?;
+            large.part(restorer, &part).map_err(|what| origin.unwritable(&value.key, what, dialect))?;
             restorer.send_full(writer).await?;
         }
         if large.end(restorer).is_some() {
@@ -174,11 +172,9 @@ impl Fitting {
     }
 }
 
-/// Whether RESTORE of a value would be larger than a command may be.
-fn exceeds(raw: usize, key: usize, dialect: Dialect) -> bool {
-    let payload = dump::payload_len(raw) as u64;
-    dialect.longest_string.is_some_and(|limit| payload > limit)
-        || dialect.largest_command.is_some_and(|limit| payload + (key + RESTORE_FRAME) as u64 > limit)
+/// Whether RESTORE of a value of so many bytes may be sent.
+fn takes(raw: usize, dialect: Dialect) -> bool {
+    dialect.takes(dump::payload_len(raw) as u64)
 }
 
 #[cfg(test)]
@@ -204,9 +200,9 @@ mod tests {
     #[test]
     fn a_limit_counts_where_it_is_known() {
         let dialect = dialect();
-        assert!(!exceeds(1 << 30, 3, dialect));
-        assert!(exceeds(1 << 20, 3, Dialect { longest_string: Some(1 << 20), ..dialect }));
-        assert!(!exceeds((1 << 20) - 11, 3, Dialect { longest_string: Some(1 << 20), ..dialect }));
-        assert!(exceeds((1 << 20) - 100, 3, Dialect { largest_command: Some(1 << 20), ..dialect }));
+        assert!(takes(1 << 30, dialect));
+        assert!(!takes(1 << 20, Dialect { longest_string: Some(1 << 20), ..dialect }));
+        assert!(takes((1 << 20) - 11, Dialect { longest_string: Some(1 << 20), ..dialect }));
+        assert!(!takes((1 << 20) - 100, Dialect { largest_command: Some(1 << 20), ..dialect }));
     }
 }

@@ -25,6 +25,10 @@ pub(super) struct Large {
     unsupported: Unsupported,
     /// Fields were written without their expiry.
     dropped_expiry: bool,
+    /// Bytes that are missing to a command whose last argument goes out as it comes.
+    long: Option<u64>,
+    /// The field that such an argument is the value of.
+    long_field: Vec<u8>,
     stream: Stream,
 }
 
@@ -33,6 +37,8 @@ pub(super) struct Large {
 pub(super) enum Unwritable {
     /// A field that expires.
     FieldExpiry,
+    /// An element that is longer than the destination takes, in bytes.
+    Long(u64),
     /// More entries of a stream's group that are not acknowledged than can be remembered.
     Pending { group: Vec<u8>, count: u64 },
     /// A consumer has an entry of which its group does not know.
@@ -63,6 +69,8 @@ impl Large {
             dialect,
             unsupported,
             dropped_expiry: false,
+            long: None,
+            long_field: Vec::new(),
             stream: Stream::default(),
         };
         large.command(out, &[b"DEL", &large.key]);
@@ -79,6 +87,23 @@ impl Large {
     /// What cannot be said in commands that the destination knows.
     pub(super) fn part(&mut self, out: &mut Restorer, part: &Part) -> Result<(), Unwritable> {
         match part {
+            Part::LongElement { len } => {
+                let name: &[u8] = if self.logical == Some(Logical::Set) { b"SADD" } else { b"RPUSH" };
+                self.begin_long(out, &[name, &self.key.clone()], *len)?;
+            }
+            Part::LongField { name, len } => {
+                self.begin_long(out, &[b"HSET", &self.key.clone(), name], *len)?;
+                self.long_field.clone_from(name);
+            }
+            Part::Bytes(bytes) if self.long.is_some() => {
+                out.out.extend_from_slice(bytes);
+                self.long = self.long.map(|left| left.saturating_sub(bytes.len() as u64));
+            }
+            Part::LongEnd { expire_at_ms } => {
+                self.end_long(out);
+                let field = std::mem::take(&mut self.long_field);
+                self.field_expiry(out, &field, *expire_at_ms)?;
+            }
             Part::Bytes(bytes) => {
                 let at = self.at.to_string();
                 self.command(out, &[b"SETRANGE", &self.key, at.as_bytes(), bytes]);
@@ -116,6 +141,11 @@ impl Large {
         self.dropped_expiry.then_some(self.key)
     }
 
+    /// Removes what was written of it.
+    pub(super) fn remove(self, out: &mut Restorer) {
+        self.command(out, &[b"DEL", &self.key]);
+    }
+
     fn command(&self, out: &mut Restorer, args: &[&[u8]]) {
         write::command(&mut out.out, args);
         out.added();
@@ -151,17 +181,49 @@ impl Large {
             write::bulk(out, &field.name);
             write::bulk(out, &field.value);
         });
-        for field in fields {
-            match field.expire_at_ms {
-                None => {}
-                Some(at) if self.dialect.field_expiry => {
-                    let at = at.to_string();
-                    self.command(out, &[b"HPEXPIREAT", &self.key, at.as_bytes(), b"FIELDS", b"1", &field.name]);
-                }
-                Some(_) if self.unsupported.drop_field_expiry => self.dropped_expiry = true,
-                Some(_) => return Err(Unwritable::FieldExpiry),
+        fields.iter().try_for_each(|field| self.field_expiry(out, &field.name, field.expire_at_ms))
+    }
+
+    fn field_expiry(&mut self, out: &mut Restorer, field: &[u8], at_ms: Option<u64>) -> Result<(), Unwritable> {
+        match at_ms {
+            None => {}
+            Some(at) if self.dialect.field_expiry => {
+                let at = at.to_string();
+                self.command(out, &[b"HPEXPIREAT", &self.key, at.as_bytes(), b"FIELDS", b"1", field]);
             }
+            Some(_) if self.unsupported.drop_field_expiry => self.dropped_expiry = true,
+            Some(_) => return Err(Unwritable::FieldExpiry),
         }
+        Ok(())
+    }
+
+    /// Adds a piece of what is missing to an open command, because the rest will not come; false when nothing is.
+    pub(super) fn fill_up(&mut self, out: &mut Restorer) -> bool {
+        let Some(left) = self.long else { return false };
+        let piece = usize::try_from(left).unwrap_or(usize::MAX).min(BYTES);
+        if piece == 0 {
+            self.end_long(out);
+            return false;
+        }
+        out.out.resize(out.out.len() + piece, 0);
+        self.long = Some(left - piece as u64);
+        true
+    }
+
+    fn end_long(&mut self, out: &mut Restorer) {
+        out.out.extend_from_slice(b"\r\n");
+        out.added();
+        self.long = None;
+    }
+
+    /// Begins a command whose last argument is too long to be held: its bytes go out as they come.
+    fn begin_long(&mut self, out: &mut Restorer, before: &[&[u8]], len: u64) -> Result<(), Unwritable> {
+        let length = usize::try_from(len).ok().filter(|_| self.dialect.takes(len));
+        let Some(length) = length else { return Err(Unwritable::Long(len)) };
+        write::array_header(&mut out.out, before.len() + 1);
+        before.iter().for_each(|arg| write::bulk(&mut out.out, arg));
+        write::bulk_header(&mut out.out, length);
+        self.long = Some(len);
         Ok(())
     }
 

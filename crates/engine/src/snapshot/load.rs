@@ -49,7 +49,7 @@ pub(crate) async fn load(
         };
         let ended = loader.take(&piece.bytes, writer).await?;
         let decoded = loader.offset();
-        ctx.meters.omitted.store(loader.omitted(), Relaxed);
+        ctx.meters.omitted.store(loader.left_out().omitted, Relaxed);
         ctx.meters.update(|state| {
             if let Some(load) = &mut state.load {
                 load.bytes_done = decoded;

@@ -21,16 +21,22 @@ pub(crate) struct Loader<'a> {
     /// The database that the stream behind the dump has selected.
     pub stream_db: u32,
     /// What was not copied.
-    pub left_out: LeftOut,
+    left_out: LeftOut,
+    /// Whether a database came that is taken.
+    pub met: bool,
+    /// Function libraries that were sent.
+    pub functions: u64,
 }
 
-/// Keys that were not copied, and are not meant to be.
+/// What was not copied, and is not meant to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct LeftOut {
     /// Their time was over.
     pub expired: u64,
     /// They are checkpoints of replicas.
     pub marks: u64,
+    /// They were left out, or kept without something, because the user agreed to that.
+    pub omitted: u64,
 }
 
 impl<'a> Loader<'a> {
@@ -45,6 +51,8 @@ impl<'a> Loader<'a> {
             dialect,
             stream_db: 0,
             left_out: LeftOut::default(),
+            met: false,
+            functions: 0,
         }
     }
 
@@ -62,14 +70,26 @@ impl<'a> Loader<'a> {
         self.restorer.send(writer).await
     }
 
+    /// Removes an object of which only a part is written: without the rest it would stand there for good.
+    pub(crate) async fn abandon(&mut self, writer: &mut Writer) -> Result<(), Failure> {
+        if let Some(mut large) = self.large.take() {
+            // The destination waits for all of an argument that was announced.
+            while large.fill_up(&mut self.restorer) {
+                self.restorer.send(writer).await?;
+            }
+            large.remove(&mut self.restorer);
+        }
+        self.restorer.send(writer).await
+    }
+
     /// Bytes of the dump that were decoded.
     pub(crate) fn offset(&self) -> u64 {
         self.decoder.offset()
     }
 
-    /// Keys that were left out, or kept without something, because the user agreed to that.
-    pub(crate) fn omitted(&self) -> u64 {
-        self.fitting.omissions.keys()
+    /// What was not copied as it is.
+    pub(crate) fn left_out(&self) -> LeftOut {
+        LeftOut { omitted: self.fitting.omissions.keys(), ..self.left_out }
     }
 
     /// What came behind the dump's end.
@@ -92,13 +112,19 @@ impl<'a> Loader<'a> {
                         origin.name
                     ));
                 }
-                Event::SelectDb(db) => origin.check_db(self.dialect, db)?,
+                Event::SelectDb(db) => {
+                    origin.check_db(self.dialect, db)?;
+                    self.met |= origin.target(db).is_some();
+                }
                 Event::ResizeDb { .. } => {}
                 Event::Function(code) => {
                     // Libraries belong to the whole server, not to the one database that is copied.
                     if origin.only.is_none() {
                         match (self.dialect.functions, origin.unsupported.skip_functions) {
-                            (true, _) => self.restorer.function(&code),
+                            (true, _) => {
+                                self.restorer.function(&code);
+                                self.functions += 1;
+                            }
                             (false, true) => self.fitting.library(&code, origin),
                             (false, false) => return Err(origin.no_functions()),
                         }
@@ -133,7 +159,9 @@ impl<'a> Loader<'a> {
                 }
                 Event::LargePart(part) => {
                     if let Some(large) = &mut self.large {
-                        large.part(&mut self.restorer, &part).map_err(|what| origin.unwritable(&large.key, what))?;
+                        large
+                            .part(&mut self.restorer, &part)
+                            .map_err(|what| origin.unwritable(&large.key, what, self.dialect))?;
                     }
                 }
                 Event::LargeEnd => {

@@ -13,6 +13,8 @@ mod origin;
 mod restore;
 
 pub(crate) use load::load;
+pub(crate) use loader::{LeftOut, Loader};
+pub(crate) use origin::Origin;
 
 use crate::link::{LinkContext, SessionEnd};
 

@@ -142,9 +142,10 @@ impl Origin<'_> {
             .of_destination()
     }
 
-    pub(super) fn unwritable(&self, key: &[u8], what: Unwritable) -> Failure {
+    pub(super) fn unwritable(&self, key: &[u8], what: Unwritable, dialect: Dialect) -> Failure {
         match what {
             Unwritable::FieldExpiry => self.field_expiry(key),
+            Unwritable::Long(len) => self.above_limit(&format!("{}, with an element", printable(key)), len, dialect),
             Unwritable::Pending { group, count } => {
                 let (key, group) = (printable(key), printable(&group));
                 let message = format!(

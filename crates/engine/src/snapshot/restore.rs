@@ -108,7 +108,8 @@ impl Restorer {
     /// Sends all there is.
     pub(super) async fn send(&mut self, writer: &mut Writer) -> Result<(), Failure> {
         self.close_mset();
-        if self.replies == 0 {
+        // A piece of a long argument has no reply of its own.
+        if self.out.is_empty() {
             return Ok(());
         }
         let batch = Batch {

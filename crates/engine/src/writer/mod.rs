@@ -23,6 +23,7 @@ pub(crate) use outline::printable;
 use crate::checkpoint::{Mark, Session};
 use crate::clients::{OwnClient, OwnClients};
 use crate::meters::Meters;
+use crate::owner::Owner;
 use crate::{Endpoint, ErrorKind, Failure, dial};
 use talk::Talk;
 
@@ -64,15 +65,28 @@ impl Writer {
             }
             Ok::<_, Failure>((talk, mark))
         };
-        let name = endpoint.authority();
-        let (talk, mark) = tokio::time::timeout(OPENING, opening).await.unwrap_or_else(|_| {
-            let message = format!("{name} did not answer for {} s.", OPENING.as_secs());
-            Err(Failure::new(ErrorKind::TimedOut, &name, message))
-        })?;
-        let flight = Arc::new(Flight::new(meters));
-        let replies = tokio::spawn(replies::read(talk.reader, flight.clone(), name.clone(), PATIENCE));
+        let (talk, mark) = in_time(endpoint, opening).await?;
         let session = mark.as_ref().map_or_else(|| seat.owner.session(None), |mark| mark.session.clone());
-        Ok((Self { out: talk.writer, session, known: None, flight, replies, name }, mark))
+        Ok((Self::on(talk, session, meters), mark))
+    }
+
+    /// Connects and authenticates without a seat: for a load that nothing goes on from.
+    pub(crate) async fn open_unseated(endpoint: &Endpoint, client: &str, meters: Arc<Meters>) -> Result<Self, Failure> {
+        let opening = async {
+            let mut talk = Talk::open(endpoint).await?;
+            if let Err(failure) = talk.ask(&["CLIENT", "SETNAME", client]).await {
+                tracing::debug!(%failure, "the connection stays without a name");
+            }
+            Ok::<_, Failure>(talk)
+        };
+        let talk = in_time(endpoint, opening).await?;
+        Ok(Self::on(talk, Owner::new().session(None), meters))
+    }
+
+    fn on(talk: Talk, session: Session, meters: Arc<Meters>) -> Self {
+        let (name, flight) = (talk.name, Arc::new(Flight::new(meters)));
+        let replies = tokio::spawn(replies::read(talk.reader, flight.clone(), name.clone(), PATIENCE));
+        Self { out: talk.writer, session, known: None, flight, replies, name }
     }
 
     /// Counts the connection among ours.
@@ -161,6 +175,15 @@ impl Writer {
             }
         }
     }
+}
+
+/// The result of an opening, unless it takes too long.
+async fn in_time<T>(endpoint: &Endpoint, opening: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::time::timeout(OPENING, opening).await.unwrap_or_else(|_| {
+        let name = endpoint.authority();
+        let message = format!("{name} did not answer for {} s.", OPENING.as_secs());
+        Err(Failure::new(ErrorKind::TimedOut, &name, message))
+    })
 }
 
 impl Drop for Writer {

@@ -11,6 +11,9 @@ import type { ConnectionReport } from "./generated/ConnectionReport";
 import type { EndpointDraft } from "./generated/EndpointDraft";
 import type { EndpointRole } from "./generated/EndpointRole";
 import type { EventView } from "./generated/EventView";
+import type { FileFacts } from "./generated/FileFacts";
+import type { FileLoadDraft } from "./generated/FileLoadDraft";
+import type { FileLoadReview } from "./generated/FileLoadReview";
 import type { LiveBatch } from "./generated/LiveBatch";
 import type { ReplicaCheckLine } from "./generated/ReplicaCheckLine";
 import type { ReplicaDefinition } from "./generated/ReplicaDefinition";
@@ -66,6 +69,18 @@ export type Backend = {
   /** Goes on behind the command that failed. */
   skipFailed(id: string): Promise<void>;
   resumeAll(accept: boolean): Promise<void>;
+
+  /** The desktop's own dialog; null when nothing was chosen. */
+  chooseFile(): Promise<string | null>;
+  inspectFile(path: string): Promise<FileFacts>;
+  /** Looks at the file and the destination; nothing is changed. */
+  reviewFileLoad(draft: FileLoadDraft): Promise<FileLoadReview>;
+  /** `confirm`: the destination's address, where keys are deleted. */
+  startFileLoad(draft: FileLoadDraft, confirm: string | null): Promise<void>;
+  /** Resolves once the load has ended. */
+  stopFileLoad(): Promise<void>;
+  /** Puts away how the last load ended. */
+  dismissFileLoad(): Promise<void>;
 
   events(id: string, limit: number): Promise<EventView[]>;
   history(id: string, sourceId: string | null, range: SeriesRange): Promise<Series>;

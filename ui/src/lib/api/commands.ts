@@ -53,6 +53,13 @@ export const commands: Backend = {
   skipFailed: (id) => invoke("skip_failed", { id }),
   resumeAll: (accept) => invoke("resume_all", { accept }),
 
+  chooseFile: () => invoke("choose_file"),
+  inspectFile: (path) => invoke("inspect_file", { path }),
+  reviewFileLoad: (draft) => invoke("review_file_load", { draft }),
+  startFileLoad: (draft, confirm) => invoke("start_file_load", { draft, confirm }),
+  stopFileLoad: () => invoke("stop_file_load"),
+  dismissFileLoad: () => invoke("dismiss_file_load"),
+
   events: (id, limit) => invoke("events", { id, limit }),
   history: (id, sourceId, range) => invoke("history", { id, sourceId, range }),
 

@@ -4,6 +4,7 @@ export type Route =
   | { view: "overview" }
   | { view: "replica"; id: string }
   | { view: "create" }
+  | { view: "load" }
   /** `at`: the step to begin with. */
   | { view: "edit"; id: string; at?: "options" }
   | { view: "settings" };

@@ -41,6 +41,7 @@ export const edit = {
   password: "Password",
   passwordHelp: "Kept in the system's keyring only.",
   passwordRunOnlyHelp: "Kept in memory until Tributary is closed.",
+  passwordOnceHelp: "For this load only; kept nowhere.",
   passwordKept: "The stored password is used.",
   change: "Change",
   keep: "Keep the stored one",
@@ -76,12 +77,6 @@ export const edit = {
   lockDown: "Make other users of the destination read-only while it runs",
   lockDownHelp:
     "By ACL, Redis 6.0 and later: write commands are taken from every user but Tributary's own, which nobody else may be using. What each user had is recorded at the destination first and given back when the replica stops.",
-  unsupportedLabel: "Data that the destination cannot hold",
-  unsupportedHelp:
-    "Values go over in whatever form an older destination knows. What has no such form stops the sync, with the name of the first key, unless you choose to lose it here; each key is then listed in the event log.",
-  dropFieldExpiry: "Keep expiring fields of hashes without their expiry",
-  skipModuleKeys: "Leave out keys of modules that the destination lacks",
-  skipFunctions: "Leave out function libraries",
 
   test: "Test connection",
   testAgain: "Test again",

@@ -22,6 +22,7 @@ import {
   type Conditions,
   type Script,
 } from "./fixtures";
+import { MockFileLoad } from "./fileLoad";
 import { pause, reviewOf, tellCheck } from "./preflight";
 import { aggregate, series, simulate } from "./simulate";
 
@@ -40,6 +41,7 @@ class Mock {
   private readonly events: EventView[] = [];
   private fresh: EventView[] = [];
   private settings: Settings;
+  private readonly fileLoad = new MockFileLoad();
 
   constructor(
     private readonly scenario: string,
@@ -60,7 +62,7 @@ class Mock {
       return Promise.resolve();
     },
     onCloseRequested: (ask) => {
-      if (this.scenario === "close") setTimeout(ask, 300, { running: 3 });
+      if (this.scenario === "close") setTimeout(ask, 300, { running: 3, loading: false });
       return Promise.resolve();
     },
     closeDecision: () => Promise.resolve(),
@@ -196,6 +198,15 @@ class Mock {
       this.say(id, "info", "Started by the user, behind the command that failed.");
     },
     resumeAll: () => Promise.resolve(),
+    chooseFile: () => Promise.resolve("/var/lib/redis/dump.rdb"),
+    inspectFile: (path) => this.fileLoad.inspect(path),
+    reviewFileLoad: (draft) => this.fileLoad.review(draft),
+    startFileLoad: (draft) => this.fileLoad.start(draft),
+    stopFileLoad: () => this.fileLoad.stop(),
+    dismissFileLoad: () => {
+      this.fileLoad.dismiss();
+      return Promise.resolve();
+    },
     events: (id) => Promise.resolve(this.events.filter((event) => event.replicaId === id)),
     history: (id, _, range) => Promise.resolve(series(range, Date.now(), id === "carts")),
     getSettings: () => Promise.resolve(this.settings),
@@ -311,7 +322,8 @@ class Mock {
       });
       return aggregate(replica, sources, this.conditions.get(replica.id) ?? CALM, at);
     });
-    return { at, replicas, events };
+    const fileLoad = this.fileLoad.next();
+    return { at, replicas, ...(fileLoad && { fileLoad }), events };
   }
 
   private intend(id: string, intent: ReplicaDefinition["intent"]): void {
