@@ -43,8 +43,9 @@ fuzz() {
       END {printf "%s: %d executions, %d edges, corpus %s, peak %d MiB: nothing found\n", target, runs, edges, inputs, peak}
     ' "$out/$target.log"
   else
-    tail -n 30 "$out/$target.log"
-    echo "$target: failed. Again with: $bin/$target FILE, the file that the line 'Test unit written to' names"
+    # What it said, where, and the input: libFuzzer's own frames are of no use.
+    grep --max-count=1 --after-context=12 -e 'panicked at' -e 'ERROR: libFuzzer' "$out/$target.log" || tail -n 30 "$out/$target.log"
+    echo "$target: failed. Again with: $bin/$target $(sed -n 's/.*Test unit written to //p' "$out/$target.log" | tail -n 1)"
   fi
   return "$status"
 }

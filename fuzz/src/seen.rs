@@ -1,6 +1,6 @@
 //! What a dump was decoded to, in a form that does not depend on the pieces it came in.
 
-use tributary_rdb::{Decoder, Event, Limits, Part, RdbError};
+use tributary_rdb::{Decoder, Event, Field, Limits, Part, RdbError};
 
 /// What was decoded.
 #[derive(Debug, PartialEq)]
@@ -94,6 +94,26 @@ pub fn merge(parts: &mut Vec<Part>, part: Part) {
         (Some(Part::Entries(all)), Part::Entries(more)) => all.extend(more),
         (Some(Part::Pending(all)), Part::Pending(more)) => all.extend(more),
         (Some(Part::Consumer(all)), Part::Consumer(more)) if all.name == more.name => all.pending.extend(more.pending),
+        (_, Part::LongEnd { expire_at_ms }) => {
+            let element = long(parts, expire_at_ms);
+            merge(parts, element);
+        }
         (_, part) => parts.push(part),
+    }
+}
+
+/// Takes a long element, and the bytes behind it, off the end: it is one like all others.
+fn long(parts: &mut Vec<Part>, expire_at_ms: Option<u64>) -> Part {
+    let last = parts.pop();
+    let (bytes, start) = match last {
+        Some(Part::Bytes(bytes)) => (bytes, parts.pop()),
+        other => (Vec::new(), other),
+    };
+    match start {
+        Some(Part::LongElement { len }) if len == bytes.len() as u64 => Part::Elements(vec![bytes]),
+        Some(Part::LongField { name, len }) if len == bytes.len() as u64 => {
+            Part::Fields(vec![Field { name, value: bytes, expire_at_ms }])
+        }
+        other => panic!("{} bytes behind {other:?}", bytes.len()),
     }
 }

@@ -212,4 +212,30 @@ mod tests {
             assert_eq!(Mark::decode(bad), None, "{bad}");
         }
     }
+
+    #[test]
+    fn a_mark_that_someone_has_changed_is_none_or_is_read_as_it_would_be_written() {
+        let replid = "0123456789abcdef0123456789abcdef01234567";
+        let marks = [
+            "2 loading host/1/ff abcdef01/7/held".to_owned(),
+            format!("2 at {replid} 42 5 40 host/1/ff -"),
+            format!("2 failed {replid} 42 5 40 host/1/ff abcdef01/7 h:1 refused LPUSH “a b”: WRONGTYPE"),
+        ];
+        let mut random = fastrand::Rng::with_seed(7);
+        for round in 0..20_000 {
+            let mut bytes = marks[round % marks.len()].clone().into_bytes();
+            for _ in 0..random.usize(1..4) {
+                let at = random.usize(..bytes.len());
+                match random.u8(..3) {
+                    0 => drop(bytes.remove(at)),
+                    1 => bytes[at] = random.u8(..),
+                    _ => bytes.insert(at, b" /-+9"[random.usize(..5)]),
+                }
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            if let Some(mark) = Mark::decode(&text) {
+                assert_eq!(Mark::decode(&mark.encode()), Some(mark), "{text}");
+            }
+        }
+    }
 }

@@ -224,7 +224,8 @@ fn packed_elements(packed: &mut Packed, shape: Shape, size: usize) -> Parsed<Opt
                 let expire_at_ms = match shape {
                     Shape::FieldTtl => {
                         let expiry = packed.next()?.as_deref().and_then(number::<u64>);
-                        Some(expiry.ok_or(Broken::Malformed("an expiry that is no number"))?).filter(|at| *at > 0)
+                        let expiry = in_range(expiry.ok_or(Broken::Malformed("an expiry that is no number"))?)?;
+                        (expiry > 0).then_some(expiry)
                     }
                     _ => None,
                 };
@@ -235,6 +236,12 @@ fn packed_elements(packed: &mut Packed, shape: Shape, size: usize) -> Parsed<Opt
         }
     }
     Ok((held > 0).then_some(part))
+}
+
+/// An expiry that a server could hold: some count in signed numbers.
+fn in_range(expiry: u64) -> Parsed<u64> {
+    let known = i64::try_from(expiry).is_ok();
+    if known { Ok(expiry) } else { Err(Broken::Malformed("an expiry that is out of range")) }
 }
 
 fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
@@ -377,7 +384,7 @@ pub(crate) fn expiry_before(cursor: &mut Cursor<'_>, element: Element) -> Parsed
     let Element::TtlField(base) = element else { return Ok(None) };
     Ok(match cursor.length()? {
         0 => None,
-        expiry => Some(base.saturating_add(expiry - 1)),
+        expiry => Some(in_range(base.saturating_add(expiry - 1))?),
     })
 }
 

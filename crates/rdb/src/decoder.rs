@@ -95,7 +95,8 @@ enum Found {
     SelectDb,
     ResizeDb(u64, u64),
     Function(Range<usize>),
-    Value(Object, usize),
+    /// A value's kind, the place of its key, and the value's length.
+    Value(ValueKind, Range<usize>, usize),
     LargeStart(Large<'static>),
     LargePart(crate::Part),
     LargeEnd,
@@ -320,8 +321,7 @@ impl Decoder {
                 let Some(encoding) = kind.encoding() else {
                     return Err(RdbError::unknown_type(kind, &decoded, self.offset).into());
                 };
-                self.state = State::Object(Object { kind, encoding, key, skim: Skim::new(encoding) });
-                return Ok(Found::Nothing);
+                return self.object(Object { kind, encoding, key, skim: Skim::new(encoding) });
             }
         };
         self.shown = cursor.at;
@@ -334,7 +334,7 @@ impl Decoder {
         match object.skim.walk(value) {
             Ok(len) if len <= self.limits.collect => {
                 self.shown = begin + len;
-                Ok(Found::Value(object, len))
+                Ok(Found::Value(object.kind, object.key, len))
             }
             Ok(_) => self.begin_large(object),
             Err(Broken::Need) if value.len() > self.limits.collect => self.begin_large(object),
@@ -445,14 +445,14 @@ impl Decoder {
             Found::SelectDb => Event::SelectDb(self.db),
             Found::ResizeDb(keys, expires) => Event::ResizeDb { keys, expires },
             Found::Function(code) => Event::Function(string(code)),
-            Found::Value(object, len) => Event::Value(Value {
+            Found::Value(kind, key, len) => Event::Value(Value {
                 db: self.db,
-                raw: rest.get(object.key.end..object.key.end + len).unwrap_or_default(),
-                key: string(object.key),
+                raw: rest.get(key.end..key.end + len).unwrap_or_default(),
+                key: string(key),
                 expire_at_ms: meta.expire_at_ms,
                 idle_s: meta.idle_s,
                 freq: meta.freq,
-                kind: object.kind,
+                kind,
             }),
             Found::LargeStart(large) => Event::LargeStart(large),
             Found::LargePart(part) => Event::LargePart(part),

@@ -20,6 +20,30 @@ pub(crate) struct Packed {
     ended: bool,
 }
 
+/// An element as it stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Item<'a> {
+    Text(&'a [u8]),
+    Int(i64),
+}
+
+impl Item<'_> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.to_vec(),
+            Self::Int(number) => number.to_string().into_bytes(),
+        }
+    }
+
+    /// The number that it is or says.
+    pub(crate) fn number(self) -> Option<i64> {
+        match self {
+            Self::Text(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+            Self::Int(number) => Some(number),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Format {
     Ziplist,
@@ -90,6 +114,11 @@ impl Packed {
 
     /// The next element; `None` at the end.
     pub(crate) fn next(&mut self) -> Parsed<Option<Vec<u8>>> {
+        Ok(self.item()?.map(Item::into_bytes))
+    }
+
+    /// The next element as it stands; `None` at the end.
+    pub(crate) fn item(&mut self) -> Parsed<Option<Item<'_>>> {
         if self.ended {
             return Ok(None);
         }
@@ -125,12 +154,8 @@ fn whole<T>(parsed: Parsed<T>, what: &'static str) -> Parsed<T> {
 }
 
 /// The end byte was read: nothing may follow, or elements would be lost unnoticed.
-fn end(cursor: &Cursor<'_>) -> Parsed<Option<Vec<u8>>> {
+fn end(cursor: &Cursor<'_>) -> Parsed<Option<Item<'static>>> {
     if cursor.left() == 0 { Ok(None) } else { Err(Broken::Malformed("a packed value with bytes behind its end")) }
-}
-
-fn decimal(number: i64) -> Vec<u8> {
-    number.to_string().into_bytes()
 }
 
 /// A signed integer of 24 bits, little endian.
@@ -139,7 +164,7 @@ fn i24(bytes: [u8; 3]) -> i64 {
     i64::from(i32::from_le_bytes([0, a, b, c]) >> 8)
 }
 
-fn ziplist_element(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<u8>>> {
+fn ziplist_element<'a>(cursor: &mut Cursor<'a>) -> Parsed<Option<Item<'a>>> {
     match cursor.byte()? {
         0xff => return end(cursor),
         // Length of the element before: five bytes when the first says 254.
@@ -147,7 +172,7 @@ fn ziplist_element(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<u8>>> {
         _ => {}
     }
     let head = cursor.byte()?;
-    let text = |cursor: &mut Cursor<'_>, len: usize| cursor.take(len).map(|bytes| Some(bytes.to_vec()));
+    let text = |cursor: &mut Cursor<'a>, len: usize| cursor.take(len).map(|bytes| Some(Item::Text(bytes)));
     match head {
         0x00..=0x3f => text(cursor, usize::from(head)),
         0x40..=0x7f => {
@@ -158,40 +183,40 @@ fn ziplist_element(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<u8>>> {
             let len = u32::from_be_bytes(cursor.array()?);
             text(cursor, len as usize)
         }
-        0xc0 => Ok(Some(decimal(i16::from_le_bytes(cursor.array()?).into()))),
-        0xd0 => Ok(Some(decimal(i32::from_le_bytes(cursor.array()?).into()))),
-        0xe0 => Ok(Some(decimal(i64::from_le_bytes(cursor.array()?)))),
-        0xf0 => Ok(Some(decimal(i24(cursor.array()?)))),
-        0xfe => Ok(Some(decimal(i8::from_le_bytes(cursor.array()?).into()))),
-        0xf1..=0xfd => Ok(Some(decimal(i64::from(head & 0x0f) - 1))),
+        0xc0 => Ok(Some(Item::Int(i16::from_le_bytes(cursor.array()?).into()))),
+        0xd0 => Ok(Some(Item::Int(i32::from_le_bytes(cursor.array()?).into()))),
+        0xe0 => Ok(Some(Item::Int(i64::from_le_bytes(cursor.array()?)))),
+        0xf0 => Ok(Some(Item::Int(i24(cursor.array()?)))),
+        0xfe => Ok(Some(Item::Int(i8::from_le_bytes(cursor.array()?).into()))),
+        0xf1..=0xfd => Ok(Some(Item::Int(i64::from(head & 0x0f) - 1))),
         _ => Err(Broken::Malformed("an unknown element in a ziplist")),
     }
 }
 
-fn listpack_element(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<u8>>> {
+fn listpack_element<'a>(cursor: &mut Cursor<'a>) -> Parsed<Option<Item<'a>>> {
     let start = cursor.at;
     let head = cursor.byte()?;
     let element = match head {
         0xff => return end(cursor),
-        0x00..=0x7f => decimal(i64::from(head)),
-        0x80..=0xbf => cursor.take(usize::from(head & 0x3f))?.to_vec(),
+        0x00..=0x7f => Item::Int(i64::from(head)),
+        0x80..=0xbf => Item::Text(cursor.take(usize::from(head & 0x3f))?),
         0xc0..=0xdf => {
             // 13 bits with a sign.
             let number = i64::from(head & 0x1f) << 8 | i64::from(cursor.byte()?);
-            decimal(if number >= 1 << 12 { number - (1 << 13) } else { number })
+            Item::Int(if number >= 1 << 12 { number - (1 << 13) } else { number })
         }
         0xe0..=0xef => {
             let len = usize::from(head & 0x0f) << 8 | usize::from(cursor.byte()?);
-            cursor.take(len)?.to_vec()
+            Item::Text(cursor.take(len)?)
         }
         0xf0 => {
             let len = u32::from_le_bytes(cursor.array()?);
-            cursor.take(len as usize)?.to_vec()
+            Item::Text(cursor.take(len as usize)?)
         }
-        0xf1 => decimal(i16::from_le_bytes(cursor.array()?).into()),
-        0xf2 => decimal(i24(cursor.array()?)),
-        0xf3 => decimal(i32::from_le_bytes(cursor.array()?).into()),
-        0xf4 => decimal(i64::from_le_bytes(cursor.array()?)),
+        0xf1 => Item::Int(i16::from_le_bytes(cursor.array()?).into()),
+        0xf2 => Item::Int(i24(cursor.array()?)),
+        0xf3 => Item::Int(i32::from_le_bytes(cursor.array()?).into()),
+        0xf4 => Item::Int(i64::from_le_bytes(cursor.array()?)),
         _ => return Err(Broken::Malformed("an unknown element in a listpack")),
     };
     // The element's length again, 7 bits a byte, for walking backwards.
@@ -207,23 +232,23 @@ fn listpack_element(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<u8>>> {
     Ok(Some(element))
 }
 
-fn member(cursor: &mut Cursor<'_>, width: u32) -> Parsed<Vec<u8>> {
-    Ok(decimal(match width {
+fn member(cursor: &mut Cursor<'_>, width: u32) -> Parsed<Item<'static>> {
+    Ok(Item::Int(match width {
         2 => i16::from_le_bytes(cursor.array()?).into(),
         4 => i32::from_le_bytes(cursor.array()?).into(),
         _ => i64::from_le_bytes(cursor.array()?),
     }))
 }
 
-fn zipmap_element(cursor: &mut Cursor<'_>, value: bool) -> Parsed<Option<Vec<u8>>> {
+fn zipmap_element<'a>(cursor: &mut Cursor<'a>, value: bool) -> Parsed<Option<Item<'a>>> {
     let Some(len) = zipmap_length(cursor)? else {
         return if value { Err(Broken::Malformed("a zipmap that ends behind a field")) } else { end(cursor) };
     };
     // Bytes behind a value that a shorter one has left unused.
     let unused = if value { usize::from(cursor.byte()?) } else { 0 };
-    let element = cursor.take(len)?.to_vec();
+    let element = cursor.take(len)?;
     cursor.take(unused)?;
-    Ok(Some(element))
+    Ok(Some(Item::Text(element)))
 }
 
 fn zipmap_length(cursor: &mut Cursor<'_>) -> Parsed<Option<usize>> {

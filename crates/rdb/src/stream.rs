@@ -10,6 +10,7 @@ const DELETED: i64 = 1;
 /// An entry with the same fields as the node's first.
 const SAME_FIELDS: i64 = 2;
 
+const CUT: Broken = Broken::Malformed("a stream's node that is cut off");
 const UNKNOWN_PENDING: Broken = Broken::Malformed("a consumer's pending entry that its group does not know");
 
 /// Where the decoder stands in a stream.
@@ -255,7 +256,7 @@ impl Node {
     }
 
     fn text(&mut self) -> Parsed<Vec<u8>> {
-        self.packed.next()?.ok_or(Broken::Malformed("a stream's node that is cut off"))
+        self.packed.next()?.ok_or(CUT)
     }
 
     /// So many texts, which cannot come in parts.
@@ -273,9 +274,8 @@ impl Node {
     }
 
     fn number(&mut self) -> Parsed<i64> {
-        let text = self.text()?;
-        let number = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
-        number.ok_or(Broken::Malformed("a stream's node with a text where a number should be"))
+        let item = self.packed.item()?.ok_or(CUT)?;
+        item.number().ok_or(Broken::Malformed("a stream's node with a text where a number should be"))
     }
 
     fn count(&mut self) -> Parsed<u64> {

@@ -223,13 +223,20 @@ fn memory_stays_bounded_while_a_dump_that_never_ends_is_fed() {
     let _alone = alone();
     let start = |item: &[u8]| [b"REDIS0012", item].concat();
     // A terabyte of a string, as many elements as a list may have, nodes, entries: all of it comes in parts.
-    for item in [object(0, &length(1 << 40)), object(1, &length(1 << 36)), object(2, &length(1 << 36))] {
-        assert!(matches!(endless(&start(&item), 64 * MIB), RdbError::CutOff { .. }));
-    }
-    // One element, or a module's value, that is larger than what is held.
     for item in [
+        object(0, &length(1 << 40)),
+        object(1, &length(1 << 36)),
+        object(2, &length(1 << 36)),
+        // An element, a field's value.
         object(1, &[&[1][..], &length(1 << 30)].concat()),
         object(4, &[&b"\x01\x01f"[..], &length(1 << 30)].concat()),
+    ] {
+        assert!(matches!(endless(&start(&item), 64 * MIB), RdbError::CutOff { .. }));
+    }
+    // A packed string, a field, a member of a sorted set or a module's value that is larger than what is held.
+    for item in [
+        object(4, &[&[1][..], &length(1 << 30)].concat()),
+        object(5, &[&[1][..], &length(1 << 30)].concat()),
         object(16, &length(1 << 30)),
         object(18, &[&[1, 2][..], &length(1 << 30)].concat()),
         object(7, &[&[1, 5][..], &length(1 << 30)].concat()),

@@ -164,6 +164,10 @@ fn fields_that_expire_stand_in_four_forms() {
     let base = at - 5;
     let plain = [&base.to_le_bytes()[..], b"\x02\x00\x01a\x011\x06\x01b\x012"].concat();
     assert_eq!(content(24, &plain), want);
+    // Valkey would take what is beyond 63 bits for none; `rdb_values` found it.
+    let beyond = [&b"\x01"[..], &length(1 << 63), b"\x01a\x011"].concat();
+    let range = RdbError::Malformed { what: "an expiry that is out of range", offset: 1 };
+    assert_eq!(value(22, &beyond).content(), Err(range));
     // Also from 0 on, which `rdb_values` found.
     let first = [&[0; 8][..], b"\x02\x00\x01a\x011\x01\x01b\x012"].concat();
     assert_eq!(content(24, &first), [Part::Fields(vec![field("a", "1", None), field("b", "2", Some(0))])]);
