@@ -10,6 +10,7 @@ mod error;
 mod live;
 mod report;
 mod settings;
+mod verify;
 
 pub use check::{CheckVerdict, ReplicaCheckLine};
 pub use definition::{EndpointView, ExpiryChoice, ReplicaDefinition, ReplicaOptions, SourceDefinition};
@@ -24,6 +25,10 @@ pub use report::{
     ServerRole, Verdict,
 };
 pub use settings::{CloseDecision, CloseRequest, Intent, KeyringState, OnClose, Settings, StartupState, Theme};
+pub use verify::{
+    DifferenceKind, DifferencePage, DifferenceView, ExportFormat, ExportedFile, KindCounts, RepairLive, RepairOutcome,
+    RepairView, VerifyLive, VerifyMode, VerifyOptions, VerifyStage,
+};
 
 /// Writes the TypeScript of every type a window can see into `dir`.
 ///
@@ -43,6 +48,9 @@ pub fn export_bindings(dir: &std::path::Path) -> Result<(), ts_rs::ExportError> 
     Review::export_all(&config)?;
     Series::export_all(&config)?;
     SeriesRange::export_all(&config)?;
+    DifferencePage::export_all(&config)?;
+    ExportFormat::export_all(&config)?;
+    ExportedFile::export_all(&config)?;
     CloseDecision::export_all(&config)?;
     CloseRequest::export_all(&config)?;
     StartupState::export_all(&config)
