@@ -27,7 +27,7 @@ pub use report::{
 pub use settings::{CloseDecision, CloseRequest, Intent, KeyringState, OnClose, Settings, StartupState, Theme};
 pub use verify::{
     DifferenceKind, DifferencePage, DifferenceView, ExportFormat, ExportedFile, KindCounts, RepairLive, RepairOutcome,
-    RepairView, VerifyLive, VerifyMode, VerifyOptions, VerifyStage,
+    RepairView, SkippedKeys, VerifyLive, VerifyMode, VerifyOptions, VerifySide, VerifyStage,
 };
 
 /// Writes the TypeScript of every type a window can see into `dir`.

@@ -39,15 +39,19 @@ pub struct VerifyLive {
     pub ended_at: Option<u64>,
     /// Whether the replica followed its sources when it began: if not, what was written since shows as differences.
     pub followed: bool,
-    /// Keys there are to compare, once they are counted.
+    /// Keys to go through: those of the sources, then those of the destination. `null` until they are counted.
     pub keys_total: Option<u64>,
-    /// Keys that were looked at.
+    /// Keys gone through, of both.
     pub keys_done: u64,
-    /// Of those, the ones found equal.
+    /// Keys of each source, and of the destination at the end, when it began.
+    pub sides: Vec<VerifySide>,
+    /// Keys of sources that were found equal.
     pub equal: u64,
-    /// Keys that could not be told to differ, because they kept changing.
-    pub skipped: u64,
-    /// Differences that were looked at again and stayed.
+    /// Keys that differed when they were last looked at, and are looked at again before they are reported.
+    pub settling: u64,
+    /// Keys that could not be judged, by reason. They count neither as equal nor as different.
+    pub skipped: Vec<SkippedKeys>,
+    /// Differences that were reported.
     pub differences: u64,
     /// Of each kind.
     pub by_kind: KindCounts,
@@ -59,13 +63,37 @@ pub struct VerifyLive {
     pub left_ms: Option<f64>,
     /// Keys compared a second.
     pub keys_per_sec: Option<f64>,
-    /// What the repair has done so far; `null` where none was asked for.
+    /// What was repaired so far; `null` where nobody asked for it.
     pub repair: Option<RepairLive>,
-    /// Why it ended early.
+    /// Why it failed, or, while it goes on, what holds it up for now.
     pub failure: Option<FailureView>,
 }
 
-/// What a comparison is doing.
+/// The keys of one server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifySide {
+    /// The name of the source; `null` for the destination.
+    pub source: Option<String>,
+    /// `host:port[/db]`.
+    pub endpoint: String,
+    /// Its keys, in the databases that are compared.
+    pub keys: u64,
+}
+
+/// Keys that could not be judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct SkippedKeys {
+    /// Why.
+    pub why: String,
+    /// How many.
+    pub keys: u64,
+    /// The first of them, with `\xNN` for what is not text.
+    pub example: String,
+}
+
+/// What a comparison is doing. A repair leads from one of the last three to `Repairing` and back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum VerifyStage {
@@ -124,12 +152,12 @@ pub enum DifferenceKind {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct RepairLive {
-    /// Written or deleted, so that the destination holds what the source does.
+    /// Repairs that were asked for.
+    pub asked: u64,
+    /// Made, or nothing was left to do.
     pub repaired: u64,
-    /// Equal by themselves meanwhile, and left alone.
-    pub settled: u64,
-    /// Could not be repaired; the list says why.
-    pub failed: u64,
+    /// Could not be made; the list says why.
+    pub not_repaired: u64,
 }
 
 /// A part of the list of differences.
@@ -174,20 +202,20 @@ pub struct DifferenceView {
 pub struct RepairView {
     /// How it went.
     pub outcome: RepairOutcome,
-    /// More about it.
-    pub message: Option<String>,
+    /// Why nothing was changed.
+    pub why: Option<String>,
 }
 
 /// How a repair went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum RepairOutcome {
-    /// The destination holds what the source does.
+    /// The destination was given what the source holds.
     Repaired,
-    /// It was equal by itself meanwhile.
-    Settled,
-    /// It could not be done.
-    Failed,
+    /// There was nothing left to do: the two were equal by then.
+    Equal,
+    /// Nothing was changed.
+    NotRepaired,
 }
 
 /// How differences are written to a file.

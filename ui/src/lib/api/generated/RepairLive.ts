@@ -5,14 +5,14 @@
  */
 export type RepairLive = { 
 /**
- * Written or deleted, so that the destination holds what the source does.
+ * Repairs that were asked for.
+ */
+asked: number, 
+/**
+ * Made, or nothing was left to do.
  */
 repaired: number, 
 /**
- * Equal by themselves meanwhile, and left alone.
+ * Could not be made; the list says why.
  */
-settled: number, 
-/**
- * Could not be repaired; the list says why.
- */
-failed: number, };
+notRepaired: number, };

@@ -3,4 +3,4 @@
 /**
  * How a repair went.
  */
-export type RepairOutcome = "repaired" | "settled" | "failed";
+export type RepairOutcome = "repaired" | "equal" | "not_repaired";

@@ -10,6 +10,6 @@ export type RepairView = {
  */
 outcome: RepairOutcome, 
 /**
- * More about it.
+ * Why nothing was changed.
  */
-message: string | null, };
+why: string | null, };

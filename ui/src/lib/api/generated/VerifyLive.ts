@@ -2,7 +2,9 @@
 import type { FailureView } from "./FailureView";
 import type { KindCounts } from "./KindCounts";
 import type { RepairLive } from "./RepairLive";
+import type { SkippedKeys } from "./SkippedKeys";
 import type { VerifyOptions } from "./VerifyOptions";
+import type { VerifySide } from "./VerifySide";
 import type { VerifyStage } from "./VerifyStage";
 
 /**
@@ -34,23 +36,31 @@ endedAt: number | null,
  */
 followed: boolean, 
 /**
- * Keys there are to compare, once they are counted.
+ * Keys to go through: those of the sources, then those of the destination. `null` until they are counted.
  */
 keysTotal: number | null, 
 /**
- * Keys that were looked at.
+ * Keys gone through, of both.
  */
 keysDone: number, 
 /**
- * Of those, the ones found equal.
+ * Keys of each source, and of the destination at the end, when it began.
+ */
+sides: Array<VerifySide>, 
+/**
+ * Keys of sources that were found equal.
  */
 equal: number, 
 /**
- * Keys that could not be told to differ, because they kept changing.
+ * Keys that differed when they were last looked at, and are looked at again before they are reported.
  */
-skipped: number, 
+settling: number, 
 /**
- * Differences that were looked at again and stayed.
+ * Keys that could not be judged, by reason. They count neither as equal nor as different.
+ */
+skipped: Array<SkippedKeys>, 
+/**
+ * Differences that were reported.
  */
 differences: number, 
 /**
@@ -74,10 +84,10 @@ leftMs: number | null,
  */
 keysPerSec: number | null, 
 /**
- * What the repair has done so far; `null` where none was asked for.
+ * What was repaired so far; `null` where nobody asked for it.
  */
 repair: RepairLive | null, 
 /**
- * Why it ended early.
+ * Why it failed, or, while it goes on, what holds it up for now.
  */
 failure: FailureView | null, };
