@@ -92,8 +92,13 @@ impl Verification {
 
     /// A part of the list.
     pub fn page(&self, kind: Option<DifferenceKind>, offset: u64, limit: u64) -> DifferencePage {
+        let all = self.handle.differences();
+        let mut open = KindCounts::default();
+        let is_open =
+            |difference: &&Difference| !difference.repaired.as_ref().is_some_and(engine::RepairOutcome::is_right);
+        all.iter().filter(is_open).for_each(|difference| open.add(kind_of(difference.kind)));
         let wanted: Vec<(u32, Difference)> = (0_u32..)
-            .zip(self.handle.differences())
+            .zip(all)
             .filter(|(_, difference)| kind.is_none_or(|kind| kind == kind_of(difference.kind)))
             .collect();
         let total = wanted.len() as u64;
@@ -101,7 +106,7 @@ impl Verification {
         let take = usize::try_from(limit).unwrap_or(usize::MAX);
         let shown = wanted.into_iter().skip(skip).take(take);
         let differences = shown.map(|(id, difference)| self.difference(id, difference)).collect();
-        DifferencePage { run: self.asked.run, total, offset, differences }
+        DifferencePage { run: self.asked.run, total, offset, open, differences }
     }
 
     fn difference(&self, id: u32, difference: Difference) -> DifferenceView {

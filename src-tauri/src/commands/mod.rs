@@ -3,6 +3,7 @@
 mod app;
 mod replicas;
 mod running;
+mod verify;
 
 use std::sync::Arc;
 
@@ -45,6 +46,12 @@ pub(crate) fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         running::start_replica,
         running::stop_demo,
         running::stop_replica,
+        verify::start_verify,
+        verify::stop_verify,
+        verify::differences,
+        verify::export_path,
+        verify::export_differences,
+        verify::repair_differences,
     ]
 }
 

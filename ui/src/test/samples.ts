@@ -72,6 +72,7 @@ export function replica(over: Partial<ReplicaLive> = {}): ReplicaLive {
     lockDown: null,
     sources: [source()],
     lagSpark: [],
+    verify: null,
     ...over,
   };
 }

@@ -132,6 +132,19 @@ pub struct KindCounts {
     pub expiry: u64,
 }
 
+impl KindCounts {
+    /// One more of this kind.
+    pub(crate) fn add(&mut self, kind: DifferenceKind) {
+        *match kind {
+            DifferenceKind::Missing => &mut self.missing,
+            DifferenceKind::Extra => &mut self.extra,
+            DifferenceKind::Type => &mut self.types,
+            DifferenceKind::Value => &mut self.value,
+            DifferenceKind::Expiry => &mut self.expiry,
+        } += 1;
+    }
+}
+
 /// In what a key differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -170,6 +183,8 @@ pub struct DifferencePage {
     pub total: u64,
     /// Which of those is the first here.
     pub offset: u64,
+    /// What of the whole list is not repaired yet, of each kind: what a repair of all would be of.
+    pub open: KindCounts,
     /// The differences.
     pub differences: Vec<DifferenceView>,
 }

@@ -2,7 +2,7 @@
 
 export type Route =
   | { view: "overview" }
-  | { view: "replica"; id: string }
+  | { view: "replica"; id: string; tab?: "verify" }
   | { view: "create" }
   /** `at`: the step to begin with. */
   | { view: "edit"; id: string; at?: "options" }
