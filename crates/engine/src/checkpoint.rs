@@ -153,6 +153,11 @@ pub(crate) fn is_ours(key: &[u8]) -> bool {
     [PREFIX, IMPORT_MODE, HELD_BACK].iter().any(|prefix| key.starts_with(prefix.as_bytes()))
 }
 
+/// Whether a key is named as the checkpoint of a source, of whichever replica.
+pub(crate) fn is_checkpoint(key: &[u8]) -> bool {
+    key.starts_with(PREFIX.as_bytes())
+}
+
 /// The key that holds the destination's import mode as it was found; a flush must not lose it.
 pub(crate) fn import_mode_key(replica: &str) -> String {
     format!("{IMPORT_MODE}{replica}")

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-use super::{CompareOptions, CompareProgress, CompareStage, Difference};
+use super::ledger::Ledger;
+use super::run::{Stops, run};
+use super::{CompareOptions, CompareProgress, Difference};
 use crate::{ReplicaSpec, ReplicaStatus};
 
 /// Orders that may wait; each may name any number of keys.
@@ -24,8 +25,9 @@ pub enum Repair {
 /// A running comparison. Dropping it ends it at once.
 #[derive(Debug)]
 pub struct CompareHandle {
+    ledger: Arc<Ledger>,
     progress: watch::Receiver<CompareProgress>,
-    stop: CancellationToken,
+    stops: Arc<Stops>,
     orders: mpsc::Sender<Repair>,
     task: JoinHandle<()>,
 }
@@ -40,47 +42,50 @@ impl CompareHandle {
     /// The differences so far, in the order in which they were found; at most as many as the list holds.
     #[must_use]
     pub fn differences(&self) -> Vec<Difference> {
-        Vec::new()
+        self.ledger.differences()
     }
 
-    /// Ends it as soon as what is being asked is answered; what was found stays. Repairs that wait are not made.
+    /// Ends the comparison, and the repairs that are being made; what was found stays, and can still be repaired.
     pub fn stop(&self) {
-        self.stop.cancel();
+        self.stops.comparing.cancel();
+        self.stops.repairing.notify_waiters();
     }
 
     /// Asks for repairs: of each difference that is named and in the list, the destination is given what the source holds,
     /// and a key of no source is deleted. They are made in the background, also while it still compares; the outcome
-    /// stands with each difference. False when too many orders wait already, or it was stopped.
+    /// stands with each difference. False when too many orders wait already.
     #[must_use]
     pub fn repair(&self, which: Repair) -> bool {
-        self.orders.try_send(which).is_ok()
+        self.ledger.order();
+        let taken = self.orders.try_send(which).is_ok();
+        if !taken {
+            self.ledger.order_done();
+        }
+        taken
     }
 
     /// Waits until it is over and all repairs that were asked for are made, and gives the progress.
     pub async fn finished(&mut self) -> CompareProgress {
-        let over = |progress: &CompareProgress| progress.stage.is_over();
         // An error says that nothing is published any more: then the last is what there is.
-        let _ = self.progress.wait_for(over).await;
+        let _ = self.progress.wait_for(|progress| progress.stage.is_over()).await;
         self.progress.borrow().clone()
     }
 }
 
 impl Drop for CompareHandle {
     fn drop(&mut self) {
-        self.stop.cancel();
         self.task.abort();
     }
 }
 
 pub(super) fn start(
-    _spec: ReplicaSpec,
-    _options: CompareOptions,
-    _applied: Option<watch::Receiver<Arc<ReplicaStatus>>>,
+    spec: ReplicaSpec,
+    options: CompareOptions,
+    applied: Option<watch::Receiver<Arc<ReplicaStatus>>>,
 ) -> CompareHandle {
-    let (publish, progress) = watch::channel(CompareProgress::default());
-    let (orders, _ordered) = mpsc::channel(ORDERS);
-    let task = tokio::spawn(async move {
-        publish.send_modify(|progress| progress.stage = CompareStage::Done);
-    });
-    CompareHandle { progress, stop: CancellationToken::new(), orders, task }
+    let ledger = Arc::new(Ledger::new(options));
+    let (orders, ordered) = mpsc::channel(ORDERS);
+    let stops = Arc::new(Stops::default());
+    let task = tokio::spawn(run(Arc::new(spec), ledger.clone(), applied, ordered, stops.clone()));
+    CompareHandle { progress: ledger.subscribe(), ledger, stops, orders, task }
 }

@@ -5,9 +5,24 @@
 //! suspected: `recheck.rs` looks at it again until it is equal or has not settled in time. `repair.rs` writes what the
 //! source holds, between two commands of the stream. Nothing is written but by a repair.
 
+mod applied;
+mod content;
+mod deep;
 mod handle;
+mod heads;
+mod ledger;
+mod pace;
+mod page;
+mod plan;
 mod progress;
+mod recheck;
+mod repair;
+mod reply;
 mod report;
+mod run;
+mod samples;
+mod scan;
+mod side;
 
 use std::sync::Arc;
 use std::time::Duration;
