@@ -36,14 +36,19 @@ function part(done: number, total: number): number {
   return Math.min(100, (done / total) * 100);
 }
 
-export type Verdict = "equal" | "unsure" | "differs" | "stopped" | "failed";
+export type Verdict = "equal" | "unsure" | "differs" | "repaired" | "stopped" | "failed";
 
 /** How it ended, in a word: what was not judged is not called equal. */
 export function verdictOf(verify: VerifyLive): Verdict {
   if (verify.stage === "failed") return "failed";
   if (verify.stage === "stopped") return "stopped";
-  if (verify.differences > 0) return "differs";
+  if (verify.differences > 0) return leftOf(verify) > 0 ? "differs" : "repaired";
   return skippedOf(verify) > 0 ? "unsure" : "equal";
+}
+
+/** Differences that are not repaired. */
+export function leftOf(verify: VerifyLive): number {
+  return Math.max(0, verify.differences - (verify.repair?.repaired ?? 0));
 }
 
 export function skippedOf(verify: VerifyLive): number {
