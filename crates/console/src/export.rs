@@ -11,30 +11,20 @@ use crate::dto::{DifferenceKind, DifferenceView, ExportFormat, RepairOutcome};
 /// Names that are tried in one folder.
 const NAMES: u32 = 1_000;
 
-/// A key as text: what is not printable, or not UTF-8, is escaped, and so is the backslash, so that the bytes can be told
-/// from it.
+/// A key as text, as `tributary verify` writes it: where it is no plain text, or holds a quote or a backslash, `\xNN`, `\"`
+/// and `\\` stand for its bytes, so that no two keys look alike.
 pub(crate) fn readable(key: &[u8]) -> String {
-    let mut text = String::with_capacity(key.len());
-    for chunk in key.utf8_chunks() {
-        for letter in chunk.valid().chars() {
-            match letter {
-                '\'' | '"' => text.push(letter),
-                _ if letter.is_control() && letter.is_ascii() => byte(&mut text, letter as u8),
-                _ => text.extend(letter.escape_debug()),
-            }
-        }
-        chunk.invalid().iter().for_each(|unknown| byte(&mut text, *unknown));
+    match std::str::from_utf8(key) {
+        Ok(text) if !text.chars().any(needs_escape) => text.to_owned(),
+        _ => key.escape_ascii().to_string(),
     }
-    text
 }
 
-fn byte(text: &mut String, byte: u8) {
-    match byte {
-        b'\n' => text.push_str("\\n"),
-        b'\r' => text.push_str("\\r"),
-        b'\t' => text.push_str("\\t"),
-        _ => text.push_str(&format!("\\x{byte:02x}")),
-    }
+/// Also what is not seen, or turns the direction of what follows.
+fn needs_escape(letter: char) -> bool {
+    let hidden =
+        matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    letter.is_control() || hidden || letter == '\\' || letter == '"'
 }
 
 /// Writes the list to a new file. One that is there already is never written over.
@@ -71,21 +61,21 @@ pub(crate) fn free_path(folder: &Path, replica: &str, format: ExportFormat) -> P
 }
 
 fn write_csv(file: &mut impl Write, differences: &[DifferenceView]) -> io::Result<()> {
-    file.write_all(b"source,db,key,kind,source_says,destination_says,repair,why\r\n")?;
+    file.write_all(b"kind,db,key,source,source_says,destination_says,repaired,why_not\n")?;
     for difference in differences {
-        let (repair, why) = outcome(difference);
+        let (repaired, why_not) = outcome(difference);
         let fields = [
-            difference.source.as_deref().unwrap_or_default(),
+            word(difference.kind),
             &difference.db.to_string(),
             &difference.key,
-            word(difference.kind),
+            difference.source.as_deref().unwrap_or_default(),
             &difference.source_says,
             &difference.destination_says,
-            repair.unwrap_or_default(),
-            why.unwrap_or_default(),
+            repaired.unwrap_or_default(),
+            why_not.unwrap_or_default(),
         ];
         let line: Vec<String> = fields.iter().map(|field| quoted(field)).collect();
-        write!(file, "{}\r\n", line.join(","))?;
+        writeln!(file, "{}", line.join(","))?;
     }
     Ok(())
 }
@@ -101,16 +91,16 @@ fn quoted(field: &str) -> String {
 
 fn write_json_lines(file: &mut impl Write, differences: &[DifferenceView]) -> io::Result<()> {
     for difference in differences {
-        let (repair, why) = outcome(difference);
+        let (repaired, why_not) = outcome(difference);
         let line = json!({
-            "source": difference.source,
+            "kind": word(difference.kind),
             "db": difference.db,
             "key": difference.key,
-            "kind": word(difference.kind),
+            "source": difference.source,
             "source_says": difference.source_says,
             "destination_says": difference.destination_says,
-            "repair": repair,
-            "why": why,
+            "repaired": repaired,
+            "why_not": why_not,
         });
         writeln!(file, "{line}")?;
     }
@@ -159,12 +149,12 @@ mod tests {
     fn a_key_can_be_told_from_its_text() {
         for (key, text) in [
             (&b"user:1"[..], "user:1"),
-            (b"say \"hi\" it's", "say \"hi\" it's"),
+            (b"say \"hi\"", "say \\\"hi\\\""),
             (b"a\\x00", "a\\\\x00"),
             (b"a\x00\n\t", "a\\x00\\n\\t"),
             (b"\xff\xfe", "\\xff\\xfe"),
             ("größe €".as_bytes(), "größe €"),
-            ("left\u{202e}right".as_bytes(), "left\\u{202e}right"),
+            ("l\u{202e}r".as_bytes(), "l\\xe2\\x80\\xaer"),
             (b"", ""),
         ] {
             assert_eq!(readable(key), text);
@@ -181,8 +171,8 @@ mod tests {
         write(&[difference("a,b"), repaired], ExportFormat::Csv, &path).unwrap();
         let lines = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = lines.lines().collect();
-        assert_eq!(lines[1], "\"eu, west\",3,\"a,b\",value,list of 2,list of 3,,");
-        assert_eq!(lines[2], "\"eu, west\",3,b,value,list of 2,list of 3,not_repaired,\"It says \"\"no\"\".\"");
+        assert_eq!(lines[1], "value,3,\"a,b\",\"eu, west\",list of 2,list of 3,,");
+        assert_eq!(lines[2], "value,3,b,\"eu, west\",list of 2,list of 3,not_repaired,\"It says \"\"no\"\".\"");
         assert_eq!(write(&[], ExportFormat::Csv, &path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         let next = free_path(folder.path(), "carts/eu", ExportFormat::Csv);
         assert_eq!(next.file_name().unwrap(), "carts-eu-differences-2.csv");
@@ -195,7 +185,10 @@ mod tests {
         write(&[difference("a\nb"), difference("c")], ExportFormat::JsonLines, &path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-        assert_eq!((&first["key"], &first["kind"], &first["repair"]), (&json!("a\nb"), &json!("value"), &json!(null)));
+        assert_eq!(
+            (&first["key"], &first["kind"], &first["repaired"]),
+            (&json!("a\nb"), &json!("value"), &json!(null))
+        );
         assert_eq!(text.lines().count(), 2);
     }
 }
