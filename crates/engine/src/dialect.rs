@@ -1,6 +1,6 @@
 //! What the writing side must know of the destination.
 
-use crate::control::Control;
+use crate::control::{Control, Info};
 use crate::destination::{Keepsake, keepsake, select_home};
 use crate::expiry::{self, Expiry};
 use crate::{ErrorKind, Failure, ReplicaSpec};
@@ -27,6 +27,23 @@ pub(crate) struct Dialect {
 }
 
 impl Dialect {
+    /// What a server understands, by the server section of its INFO.
+    pub(crate) fn of(info: &Info, databases: u32, expiry: Expiry) -> Self {
+        // Valkey calls itself Redis 7.2 here, which says rightly what it understands.
+        let version = info.get("redis_version").map_or((0, 0), numbers);
+        let valkey = info.get("valkey_version").map(numbers);
+        Self {
+            version,
+            valkey,
+            absolute_restore: version >= (5, 0),
+            set_pxat: version >= (6, 2),
+            functions: version >= (7, 0),
+            field_expiry: valkey.map_or(version >= (7, 4), |valkey| valkey >= (9, 0)),
+            databases,
+            expiry,
+        }
+    }
+
     /// The time to write for an expiry in Unix ms.
     pub(crate) fn carried(self, at_ms: u64) -> u64 {
         self.expiry.carried(at_ms.cast_signed()).cast_unsigned()
@@ -39,21 +56,9 @@ pub(crate) async fn dialect(spec: &ReplicaSpec) -> Result<(Dialect, Keepsake), F
     select_home(&mut control, &spec.destination).await?;
     let expiry = expiry::hold(&mut control, spec).await?;
     let kept = keepsake(&mut control, &spec.id).await?;
-    // Valkey calls itself Redis 7.2 here, which says rightly what it understands.
     let info = control.info(Some("server")).await?;
-    let version = info.get("redis_version").map_or((0, 0), numbers);
-    let valkey = info.get("valkey_version").map(numbers);
-    let dialect = Dialect {
-        version,
-        valkey,
-        absolute_restore: version >= (5, 0),
-        set_pxat: version >= (6, 2),
-        functions: version >= (7, 0),
-        field_expiry: valkey.map_or(version >= (7, 4), |valkey| valkey >= (9, 0)),
-        databases: databases(&mut control).await?,
-        expiry,
-    };
-    Ok((dialect, kept))
+    let databases = databases(&mut control).await?;
+    Ok((Dialect::of(&info, databases, expiry), kept))
 }
 
 /// The first two numbers of a version.

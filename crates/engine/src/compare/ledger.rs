@@ -237,6 +237,16 @@ impl Ledger {
         self.found().list.get(place).cloned()
     }
 
+    /// Counts the differences that are to be repaired, each once however often it is asked for.
+    pub(super) fn asked(&self, places: &[usize]) {
+        let anew = {
+            let found = self.found();
+            let is_new = |place: &&usize| found.list.get(**place).is_some_and(|one| one.repaired.is_none());
+            places.iter().filter(is_new).count() as u64
+        };
+        self.update(|progress| progress.repairs += anew);
+    }
+
     /// Notes what came of a repair.
     pub(super) fn repaired(&self, place: usize, outcome: RepairOutcome) {
         let right = outcome.is_right();

@@ -265,7 +265,7 @@ impl Pair<'_> {
 
     /// Whether both know that fields expire, and it is asked for.
     pub(super) fn compares_fields(&self) -> bool {
-        let both = self.source.facts().field_expiry && self.destination.facts().field_expiry;
+        let both = self.source.facts().dialect.field_expiry && self.destination.facts().dialect.field_expiry;
         self.mode == CompareMode::Full && both
     }
 }

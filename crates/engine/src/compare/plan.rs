@@ -31,6 +31,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Which databases belong together, without what they hold.
+    pub(super) fn of(spec: &Arc<ReplicaSpec>, databases: Vec<u32>) -> Self {
+        Self { spec: spec.clone(), databases, units: Vec::new(), destination: Vec::new() }
+    }
+
     /// Asks all servers for their numbers of keys.
     pub(super) async fn make(
         spec: &Arc<ReplicaSpec>,
@@ -38,11 +43,11 @@ impl Plan {
         destination: &mut Side,
         ledger: &Ledger,
     ) -> Result<Self, Failure> {
-        let mut plan = Self { spec: spec.clone(), databases: Vec::new(), units: Vec::new(), destination: Vec::new() };
+        let mut plan = Self::of(spec, Vec::new());
         let mut counts = Vec::new();
         for (source, side) in spec.sources.iter().zip(sources.iter_mut()) {
             let dbs = keyspace(side).await?;
-            plan.databases.push(side.facts().databases);
+            plan.databases.push(side.facts().dialect.databases);
             let mut keys = 0;
             for (db, held) in dbs.into_iter().filter(|(db, _)| source.endpoint.db.is_none_or(|only| only == *db)) {
                 keys += held;
@@ -113,7 +118,7 @@ mod tests {
             options: ReplicaOptions::default(),
         };
         let databases = vec![16; sources.len()];
-        let plan = Plan { spec: Arc::new(spec), databases, units: Vec::new(), destination: Vec::new() };
+        let plan = Plan::of(&Arc::new(spec), databases);
         plan.owners(db).into_iter().map(|unit| (unit.source, unit.source_db)).collect()
     }
 

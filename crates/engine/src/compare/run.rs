@@ -10,12 +10,13 @@ use super::CompareStage;
 use super::applied::Applied;
 use super::handle::Repair;
 use super::ledger::Ledger;
+use super::looks::Looks;
 use super::plan::Plan;
 use super::recheck::Rechecks;
 use super::repair::Repairs;
 use super::scan::Passes;
 use super::side::Side;
-use crate::{Failure, ReplicaSpec, ReplicaStatus};
+use crate::{ErrorKind, Failure, ReplicaSpec, ReplicaStatus};
 
 /// How often the times in the progress are renewed.
 const TICK: Duration = Duration::from_millis(250);
@@ -87,16 +88,24 @@ async fn compare(spec: &Arc<ReplicaSpec>, ledger: &Arc<Ledger>, applied: &Arc<Ap
         (sources.collect::<Vec<_>>(), Side::new(spec.destination.clone(), ledger.clone()))
     };
     let (mut sources, mut destination) = connections();
-    // At the start an error is told at once: a wrong address should not be tried for a minute.
     for side in sources.iter_mut().chain([&mut destination]) {
-        side.connected().await?;
+        match side.connected().await {
+            // It answers, and will do more than that.
+            Err(failure) if matches!(failure.kind, ErrorKind::Loading | ErrorKind::SourceUnavailable) => {
+                side.ready().await?;
+            }
+            // A wrong address should not be tried for a minute.
+            connected => connected?,
+        }
     }
     let plan = Arc::new(Plan::make(spec, &mut sources, &mut destination, ledger).await?);
     applied.look_for_sessions(&mut destination).await?;
     let (hand_on, suspects) = mpsc::channel(SUSPECTS);
     let known = (ledger, applied, &plan);
     let passes = Passes::new(spec, known, (sources, destination), hand_on);
-    let rechecks = Rechecks::new(known, connections());
+    let (sources, destination) = connections();
+    let (ledger, applied) = (ledger.clone(), applied.clone());
+    let rechecks = Rechecks::new(Looks { ledger, applied, plan: plan.clone(), sources, destination });
     tokio::try_join!(passes.run(), rechecks.run(suspects)).map(drop)
 }
 

@@ -9,9 +9,10 @@ use tokio::sync::mpsc;
 
 use super::applied::Applied;
 use super::ledger::Ledger;
+use super::looks::Suspect;
 use super::page::{Pair, Verdict};
 use super::plan::{Plan, Unit};
-use super::recheck::Suspect;
+
 use super::reply::{bytes, int, page};
 use super::side::Side;
 use super::{CompareStage, SideCount};

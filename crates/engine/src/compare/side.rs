@@ -7,7 +7,8 @@ use redis::{Pipeline, Value};
 
 use super::ledger::Ledger;
 use crate::control::Control;
-use crate::dialect::{databases, numbers};
+use crate::dialect::{Dialect, databases};
+use crate::expiry::Expiry;
 use crate::failure::classify_reply;
 use crate::meters::unix_ms;
 use crate::{Action, Endpoint, ErrorKind, Failure};
@@ -18,33 +19,42 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
 
 /// What a server knows and is.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Facts {
     /// Redis or Valkey.
     pub product: &'static str,
-    /// The Redis version, by its first two numbers; for Valkey the one that it says it is compatible with.
-    pub version: (u32, u32),
-    /// Valkey's own version.
-    pub valkey: Option<(u32, u32)>,
-    /// Fields of a hash can expire (Redis 7.4, Valkey 9.0 and later).
-    pub field_expiry: bool,
-    /// Number of databases.
-    pub databases: u32,
+    /// What it understands. How expiries are carried to it is another matter: they are said to be exact.
+    pub dialect: Dialect,
     /// Identity of the running process: cursors of a scan mean nothing to another.
     pub run_id: String,
     /// Its clock less ours, in ms.
-    pub skew_ms: i64,
+    skew_ms: i64,
 }
 
 impl Facts {
+    /// Of a server that was not asked yet: it knows nothing.
+    fn unknown() -> Self {
+        let dialect = Dialect {
+            version: (0, 0),
+            valkey: None,
+            absolute_restore: false,
+            set_pxat: false,
+            functions: false,
+            field_expiry: false,
+            databases: 0,
+            expiry: Expiry::Exact,
+        };
+        Self { product: "Redis", dialect, run_id: String::new(), skew_ms: 0 }
+    }
+
     /// PEXPIRETIME exists, and streams count what was added (7.0 and later).
     pub(super) fn is_7(&self) -> bool {
-        self.version >= (7, 0)
+        self.dialect.version >= (7, 0)
     }
 
     /// SMISMEMBER exists.
     pub(super) fn smismember(&self) -> bool {
-        self.version >= (6, 2)
+        self.dialect.version >= (6, 2)
     }
 
     /// The server's Unix time in ms.
@@ -67,7 +77,7 @@ pub(super) struct Side {
 
 impl Side {
     pub(super) fn new(endpoint: Endpoint, ledger: Arc<Ledger>) -> Self {
-        Self { endpoint, control: None, selected: None, facts: Facts::default(), connections: 0, ledger }
+        Self { endpoint, control: None, selected: None, facts: Facts::unknown(), connections: 0, ledger }
     }
 
     /// `host:port`.
@@ -177,17 +187,13 @@ fn is_about_the_server(error: &redis::ServerError) -> bool {
 
 async fn facts(control: &mut Control) -> Result<Facts, Failure> {
     let info = control.info(Some("server")).await?;
-    let version = info.get("redis_version").map_or((0, 0), numbers);
-    let valkey = info.get("valkey_version").map(numbers);
     let sent = SystemTime::now();
     let (seconds, micros): (i64, i64) = control.query(&["TIME"]).await?;
     let middle = unix_ms(sent + sent.elapsed().unwrap_or_default() / 2).cast_signed();
+    let dialect = Dialect::of(&info, databases(control).await?, Expiry::Exact);
     Ok(Facts {
-        product: if valkey.is_some() { "Valkey" } else { "Redis" },
-        version,
-        valkey,
-        field_expiry: valkey.map_or(version >= (7, 4), |valkey| valkey >= (9, 0)),
-        databases: databases(control).await?,
+        product: if dialect.valkey.is_some() { "Valkey" } else { "Redis" },
+        dialect,
         run_id: info.get("run_id").unwrap_or_default().to_owned(),
         skew_ms: seconds * 1000 + micros / 1000 - middle,
     })

@@ -1,16 +1,19 @@
 //! The snapshot: decodes the dump that a source sends and restores its objects at the destination.
 //!
 //! [`framing`] knows where the dump ends in the bytes, [`restore`] writes whole objects, [`large`] those that are too
-//! large to be collected, [`delivered`] remembers what a stream's consumers have not acknowledged.
+//! large to be collected, [`delivered`] remembers what a stream's consumers have not acknowledged. [`plain`] makes commands
+//! of a whole value.
 
 mod delivered;
 mod framing;
 mod large;
 mod load;
+mod plain;
 mod restore;
 
 pub(crate) use framing::Framing;
 pub(crate) use load::load;
+pub(crate) use plain::{Command, plain_commands};
 
 use crate::checkpoint;
 use crate::link::{LinkContext, SessionEnd};
