@@ -9,7 +9,7 @@ use super::{Answer, console};
 use crate::app::App;
 
 #[tauri::command]
-pub(crate) async fn start_verify(app: State<'_, App>, id: String, options: VerifyOptions) -> Answer<()> {
+pub(crate) async fn start_verify(app: State<'_, App>, id: String, options: VerifyOptions) -> Answer<u64> {
     Ok(console(&app)?.start_verify(&id, options).await?)
 }
 

@@ -28,11 +28,11 @@ const PAGE: u64 = 1_000;
 
 impl Console {
     /// Begins to compare a replica's destination with its sources, whether it runs or not. What an earlier comparison found
-    /// is forgotten.
+    /// is forgotten. Gives the number of this one, which is in the live figures as soon as it has begun.
     ///
     /// # Errors
     /// When one is under way, the limit is 0, or a password cannot be read.
-    pub async fn start_verify(&self, id: &str, options: VerifyOptions) -> Result<(), ConsoleError> {
+    pub async fn start_verify(&self, id: &str, options: VerifyOptions) -> Result<u64, ConsoleError> {
         let _changing = self.changing(id).await;
         let definition = self.definition(id)?;
         if options.keys_per_second == Some(0) {
@@ -46,11 +46,12 @@ impl Console {
         self.note(id, &began(options)).await?;
         let (applied, followed) = {
             let runs = lock(&self.runs);
-            let run = runs.get(id);
-            (run.and_then(Run::status), run.is_some_and(Run::is_working) && definition.intent == Intent::Running)
+            let known = runs.get(id);
+            (known.and_then(Run::status), known.is_some_and(Run::is_working) && definition.intent == Intent::Running)
         };
         let names = definition.sources.iter().map(|source| (source.id.clone(), source.name.clone())).collect();
-        let asked = Asked { run: self.verified.fetch_add(1, Relaxed), options, followed, names };
+        let run = self.verified.fetch_add(1, Relaxed);
+        let asked = Asked { run, options, followed, names };
         let teller = Teller { store: Arc::clone(&self.store), tell: self.events.clone(), replica: id.to_owned() };
         let mut verifications = lock(&self.verifications);
         if self.closing.load(Relaxed) {
@@ -58,7 +59,7 @@ impl Console {
         }
         let handle = engine::compare(spec, verification::options(options), applied);
         verifications.insert(id.to_owned(), Verification::new(asked, handle, |progress| teller.follow(progress)));
-        Ok(())
+        Ok(run)
     }
 
     /// Ends the comparison of a replica soon; what it found stays.
@@ -209,15 +210,13 @@ impl Teller {
             return;
         };
         self.keep(outcome(&ended)).await;
-        let mut told = 0;
+        let mut told = (0, 0);
         loop {
-            let news = |progress: &CompareProgress| {
-                let settled = progress.repaired + progress.not_repaired;
-                settled > told && progress.stage.is_over()
-            };
-            let Ok(repaired) = progress.wait_for(news).await.map(|repaired| repaired.clone()) else { return };
-            told = repaired.repaired + repaired.not_repaired;
-            self.keep(repairs(&repaired)).await;
+            let made = |progress: &CompareProgress| (progress.repaired, progress.not_repaired);
+            let news = |progress: &CompareProgress| progress.stage.is_over() && made(progress) != told;
+            let Ok(now) = progress.wait_for(news).await.map(|progress| made(&progress)) else { return };
+            self.keep(repairs(now.0.saturating_sub(told.0), now.1)).await;
+            told = now;
         }
     }
 
@@ -264,12 +263,13 @@ fn outcome(progress: &CompareProgress) -> Told {
     }
 }
 
-fn repairs(progress: &CompareProgress) -> Told {
-    let repaired = counted(progress.repaired, "difference", "differences");
-    match progress.not_repaired {
+/// What came of the last order; a difference that is right once stays so.
+fn repairs(repaired: u64, left: u64) -> Told {
+    let repaired = counted(repaired, "difference", "differences");
+    match left {
         0 => (Severity::Info, format!("Repaired {repaired} at the destination."), None),
         left => {
-            let message = format!("Repaired {repaired} at the destination; {} not.", grouped(left));
+            let message = format!("Repaired {repaired} at the destination; {} could not be.", grouped(left));
             (Severity::Warning, message, Some("The Verify tab says why.".into()))
         }
     }

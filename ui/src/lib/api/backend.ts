@@ -75,8 +75,11 @@ export type Backend = {
   events(id: string, limit: number): Promise<EventView[]>;
   history(id: string, sourceId: string | null, range: SeriesRange): Promise<Series>;
 
-  /** Compares the destination with its sources; how that goes is in the live figures. */
-  startVerify(id: string, options: VerifyOptions): Promise<void>;
+  /**
+   * Compares the destination with its sources; how that goes is in the live figures. Resolves to
+   * its number.
+   */
+  startVerify(id: string, options: VerifyOptions): Promise<number>;
   stopVerify(id: string): Promise<void>;
   /** A part of the list of the last comparison, all kinds or one. */
   differences(

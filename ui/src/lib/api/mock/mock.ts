@@ -203,7 +203,7 @@ class Mock {
     history: (id, _, range) => Promise.resolve(series(range, Date.now(), id === "carts")),
     startVerify: async (id, options) => {
       await pause(150);
-      this.verify(id, options);
+      return this.verify(id, options);
     },
     stopVerify: (id) => {
       this.verifications.get(id)?.stop();
@@ -344,7 +344,7 @@ class Mock {
   }
 
   /** One replica is equal, one differs a little, one a lot, one cannot be reached. */
-  private verify(id: string, options: VerifyOptions): void {
+  private verify(id: string, options: VerifyOptions): number {
     const replica = this.find(id);
     const run = (this.verifications.get(id)?.run ?? 0) + 1;
     const found = { "sessions-eu": 13, catalogue: 48_211, orders: 3 }[id] ?? 0;
@@ -352,6 +352,7 @@ class Mock {
     const made = new MockVerify(run, replica, options, followed, found, id === "carts");
     this.verifications.set(id, made);
     this.say(id, "info", `Verify started by the user: ${options.mode}.`);
+    return run;
   }
 
   private intend(id: string, intent: ReplicaDefinition["intent"]): void {

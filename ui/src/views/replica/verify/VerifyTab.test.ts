@@ -58,7 +58,7 @@ const found = verification({
 
 describe("the Verify tab", () => {
   it("explains itself, and starts with what was chosen", async () => {
-    const startVerify = vi.fn(() => Promise.resolve());
+    const startVerify = vi.fn(() => Promise.resolve(1));
     const app = await opened(null, { startVerify });
     expect(screen.getByTestId("verify")).toHaveTextContent("it writes nothing");
     expect(screen.queryByTestId("verify-behind")).toBeNull();

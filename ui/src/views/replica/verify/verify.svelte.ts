@@ -40,8 +40,8 @@ export class VerifyActions {
   path = $state("");
   exported: ExportedFile | null = $state.raw(null);
 
-  /** The comparison before the one that was asked for, until that one is in the live figures. */
-  private before: number | null = $state(null);
+  /** The comparison that was asked for; the live figures tell of it a moment later. */
+  private started = $state(0);
   /** The comparison that page and choice are of. */
   private run = 0;
   private reading: Promise<void> | null = null;
@@ -76,16 +76,14 @@ export class VerifyActions {
     const { mode, keysPerSecond } = this;
     this.close();
     this.exported = null;
-    const before = this.live?.run ?? 0;
-    const done = await this.attempt("start", () =>
-      this.app.backend.startVerify(this.id, { mode, keysPerSecond }),
-    );
-    this.before = done ? before : null;
+    await this.attempt("start", async () => {
+      this.started = await this.app.backend.startVerify(this.id, { mode, keysPerSecond });
+    });
   }
 
   /** Asked for, and not in the live figures yet. */
   get starting(): boolean {
-    return this.busy === "start" || this.before === (this.live?.run ?? 0);
+    return this.busy === "start" || (this.live?.run ?? 0) < this.started;
   }
 
   async stop(): Promise<void> {

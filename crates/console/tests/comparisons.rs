@@ -41,8 +41,8 @@ impl Replica {
     }
 
     async fn verify(&self, options: VerifyOptions) -> VerifyLive {
-        self.console.start_verify(&self.kept.id, options).await.unwrap();
-        self.until(|verify| verify.ended_at.is_some()).await
+        let run = self.console.start_verify(&self.kept.id, options).await.unwrap();
+        self.until(|verify| verify.run == run && verify.ended_at.is_some()).await
     }
 
     async fn until(&self, met: impl Fn(&VerifyLive) -> bool) -> VerifyLive {
@@ -140,7 +140,7 @@ async fn differences_are_listed_by_kind_exported_and_repaired() {
     assert_eq!(replica.destination.run(&["EXISTS", "of \"nobody\",\n"]).await, Value::Int(0));
     let outcomes = console.differences(id, None, 0, 100).unwrap().differences;
     assert!(outcomes.iter().all(|d| d.repair.as_ref().unwrap().outcome == RepairOutcome::Repaired), "{outcomes:#?}");
-    replica.told("Repaired 3 differences at the destination.").await;
+    replica.told("Repaired 2 differences at the destination.").await;
     let again = replica.verify(FULL).await;
     assert_eq!((again.differences, again.equal), (0, 300), "{again:#?}");
     console.shut_down().await;
