@@ -34,6 +34,12 @@ const COMMANDS: &[&str] = &[
     "subscribe",
     "test_connection",
     "update_replica",
+    "start_verify",
+    "stop_verify",
+    "differences",
+    "export_path",
+    "export_differences",
+    "repair_differences",
 ];
 
 fn main() {

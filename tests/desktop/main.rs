@@ -4,6 +4,7 @@
 
 mod display;
 mod server;
+mod verify;
 mod window;
 
 use std::path::Path;

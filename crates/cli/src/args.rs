@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tributary_engine::Unsupported;
@@ -22,6 +23,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Load a dump file, once.
     Load(LoadArgs),
+    /// Compare a destination with its sources, key by key, while they are written to.
+    Verify(VerifyArgs),
     /// Start two local redis-servers with live traffic and replicate one to the other.
     Demo(DemoArgs),
 }
@@ -144,6 +147,16 @@ Exit codes: 0 nothing fails, 2 wrong usage, 3 something fails. Warnings and what
 
 Nothing is written at any server. Permissions are asked for by ACL DRYRUN, or with a transaction that is thrown away.")]
 pub struct CheckArgs {
+    #[command(flatten)]
+    pub servers: ServersArgs,
+    /// One JSON object a line on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which servers, and how to enter them, for commands that only look.
+#[derive(Debug, Args)]
+pub struct ServersArgs {
     /// A database to copy from; up to 32 times.
     #[arg(long, value_name = "URL", required = true)]
     pub source: Vec<String>,
@@ -153,9 +166,6 @@ pub struct CheckArgs {
     /// The folder that keeps this replica's identity, as for sync.
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// One JSON object a line on stdout.
-    #[arg(long)]
-    pub json: bool,
     /// A file that holds the password of all sources that have none.
     #[arg(long, value_name = "FILE")]
     pub source_password_file: Option<PathBuf>,
@@ -232,6 +242,53 @@ impl UnsupportedArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 equal, or all differences were repaired; 1 differences; 2 wrong usage; 3 stopped by an error that needs a
+person, or by the user before any difference was found.
+
+Types, lengths, values and expiries are compared, of every key of the sources, and the destination is searched for keys of
+no source. The servers may be written to meanwhile: what differs is looked at again until --settle is over, while the source
+stands still and, where a replica runs, after it has applied what the source had executed. Expiries may be 1 s apart, 2 s
+with servers before 7.0. Tributary's own keys are left out.
+
+Without --full, strings above 1 KiB and collections above 64 elements are compared by type, length, expiry and a few
+elements. With it, every element is, with the expiry of fields and the groups of streams.
+
+Nothing is written without --repair.")]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    pub servers: ServersArgs,
+    /// Compare every element of every value.
+    #[arg(long)]
+    pub full: bool,
+    /// Keys per second to look at, at most, over all sources and the destination [default: no limit].
+    #[arg(long, value_name = "KEYS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: Option<u32>,
+    /// How long a difference has to last before it is reported.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub settle: Duration,
+    /// Give the destination what the source holds, of each difference that is found, and delete keys of no source. Right
+    /// also while a sync runs.
+    #[arg(long)]
+    pub repair: bool,
+    /// Write the differences to a file: as CSV when its name ends with .csv, otherwise as one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+    /// Differences to list, repair and export, at most; all are counted.
+    #[arg(long, value_name = "NUMBER", default_value = "10000")]
+    pub list: usize,
+    /// One JSON object a second on stdout, the last with the differences, instead of a progress line and a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Reads seconds, with a fraction where one is wanted.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "not a time that can be waited for".to_owned())
+}
+
+#[derive(Debug, Args)]
 pub struct DemoArgs {
     /// One JSON object a second on stdout instead of a progress line.
     #[arg(long)]
@@ -266,6 +323,14 @@ mod tests {
         assert!(parse(&["--flush", "--db", "3"]).is_ok());
         assert!(parse(&["--replace", "--skip-functions"]).is_ok());
         assert!(parse(&["--replace", "--flush"]).is_err());
+    }
+
+    #[test]
+    fn a_time_to_settle_is_a_number_of_seconds() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["", "-1", "inf", "1s"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `tributary`: the replication engine in a terminal, for servers, scripts and the benchmark.
 //!
-//! Exit codes: 0 stopped by the user, 2 wrong usage, 3 stopped by an error that needs a person.
+//! Exit codes: 0 stopped by the user, 1 differences (`verify`), 2 wrong usage, 3 stopped by an error that needs a person.
 
 mod args;
 mod check;
@@ -11,6 +11,7 @@ mod passwords;
 mod render;
 mod run;
 mod signals;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Finish(args) => runtime.block_on(run::finish(args)),
         Command::Check(args) => runtime.block_on(check::check(args)),
         Command::Load(args) => runtime.block_on(load::load(args)),
+        Command::Verify(args) => runtime.block_on(verify::verify(args)),
         Command::Demo(args) => runtime.block_on(demo::demo(args)),
     };
     done.unwrap_or_else(|message| usage(&message))

@@ -150,6 +150,7 @@ pub(crate) fn replica(
         lock_down: status.lock_down.as_ref().map(lock_down),
         sources,
         lag_spark,
+        verify: None,
     }
 }
 
@@ -204,6 +205,7 @@ pub(crate) fn at_rest(definition: &Definition) -> ReplicaLive {
         lock_down: None,
         sources: definition.sources.iter().map(source).collect(),
         lag_spark: Vec::new(),
+        verify: None,
     }
 }
 

@@ -156,6 +156,11 @@ pub(crate) fn replica_of(key: &str) -> Option<&str> {
     rest.split(':').next().filter(|replica| !replica.is_empty())
 }
 
+/// Whether a key is named as the checkpoint of a source, of whichever replica.
+pub(crate) fn is_checkpoint(key: &[u8]) -> bool {
+    key.starts_with(PREFIX.as_bytes())
+}
+
 /// The key that holds the destination's import mode as it was found; a flush must not lose it.
 pub(crate) fn import_mode_key(replica: &str) -> String {
     format!("{IMPORT_MODE}{replica}")

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tributary_rdb::Loads;
 
-use crate::control::Control;
+use crate::control::{Control, Info};
 use crate::destination::{Keepsake, keepsake, select_home};
 use crate::expiry::{self, Expiry};
 use crate::{ErrorKind, Failure, ReplicaSpec};
@@ -37,6 +37,26 @@ pub(crate) struct Dialect {
 }
 
 impl Dialect {
+    /// What a server understands, by the server section of its INFO; its limits are not in there.
+    pub(crate) fn of(info: &Info, databases: u32, expiry: Expiry) -> Self {
+        // Valkey calls itself Redis 7.2 here, which says rightly what it understands.
+        let version = info.get("redis_version").map_or((0, 0), numbers);
+        let valkey = info.get("valkey_version").map(numbers);
+        Self {
+            version,
+            valkey,
+            loads: loads(version, valkey),
+            longest_string: None,
+            largest_command: None,
+            absolute_restore: version >= (5, 0),
+            set_pxat: version >= (6, 2),
+            functions: version >= (7, 0),
+            field_expiry: valkey.map_or(version >= (7, 4), |valkey| valkey >= (9, 0)),
+            databases,
+            expiry,
+        }
+    }
+
     /// Whether an argument of so many bytes may be sent, as far as the limits are known.
     pub(crate) fn takes(self, bytes: u64) -> bool {
         let within = |limit: Option<u64>, margin: u64| limit.is_none_or(|limit| bytes.saturating_add(margin) <= limit);
@@ -71,24 +91,12 @@ pub(crate) async fn dialect(spec: &ReplicaSpec) -> Result<(Dialect, Keepsake, Op
 
 /// Asks a destination what it understands.
 pub(crate) async fn understood(control: &mut Control, expiry: Expiry) -> Result<Dialect, Failure> {
-    // Valkey calls itself Redis 7.2 here, which says rightly what it understands.
     let info = control.info(Some("server")).await?;
-    let version = info.get("redis_version").map_or((0, 0), numbers);
-    let valkey = info.get("valkey_version").map(numbers);
     let limit = async |control: &mut Control, name: &str| control.config(name).await.and_then(|n| n.parse().ok());
-    Ok(Dialect {
-        loads: loads(version, valkey),
-        longest_string: limit(control, "proto-max-bulk-len").await,
-        largest_command: limit(control, "client-query-buffer-limit").await,
-        version,
-        valkey,
-        absolute_restore: version >= (5, 0),
-        set_pxat: version >= (6, 2),
-        functions: version >= (7, 0),
-        field_expiry: valkey.map_or(version >= (7, 4), |valkey| valkey >= (9, 0)),
-        databases: databases(control).await?,
-        expiry,
-    })
+    let (longest_string, largest_command) =
+        (limit(control, "proto-max-bulk-len").await, limit(control, "client-query-buffer-limit").await);
+    let databases = databases(control).await?;
+    Ok(Dialect { longest_string, largest_command, ..Dialect::of(&info, databases, expiry) })
 }
 
 /// The names of a server's commands, in capitals; `None` where it does not tell them.

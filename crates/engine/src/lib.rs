@@ -8,6 +8,7 @@
 mod check;
 mod checkpoint;
 mod clients;
+mod compare;
 mod control;
 mod destination;
 mod dial;
@@ -46,6 +47,10 @@ mod writer;
 
 pub use check::{CheckLine, CheckVerdict, check};
 pub use clients::{OwnClient, OwnClients};
+pub use compare::{
+    CompareHandle, CompareMode, CompareOptions, CompareProgress, CompareStage, Difference, DifferenceKind, KindCounts,
+    Repair, RepairOutcome, SideCount, Skipped, compare,
+};
 pub use destination::{Survey, survey};
 pub use downstream::{Downstream, Fed};
 pub use endpoint::{DEFAULT_PORT, DEFAULT_SENTINEL_PORT, Endpoint, EndpointError};

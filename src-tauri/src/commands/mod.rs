@@ -4,6 +4,7 @@ mod app;
 mod file_load;
 mod replicas;
 mod running;
+mod verify;
 
 use std::sync::Arc;
 
@@ -52,6 +53,12 @@ pub(crate) fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         running::start_replica,
         running::stop_demo,
         running::stop_replica,
+        verify::start_verify,
+        verify::stop_verify,
+        verify::differences,
+        verify::export_path,
+        verify::export_differences,
+        verify::repair_differences,
     ]
 }
 

@@ -9,10 +9,11 @@ mod pulse;
 mod replicas;
 mod running;
 mod sources;
+mod verify;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedMutexGuard, broadcast, watch};
@@ -28,6 +29,7 @@ use crate::error::ConsoleError;
 use crate::identities::Identities;
 use crate::run::Run;
 use crate::store::{Scope, Store};
+use crate::verification::Verification;
 use crate::{drafting, time};
 
 /// Events a slow listener may fall behind before it misses some; they stay in the log.
@@ -55,6 +57,10 @@ pub struct Console {
     // Std mutexes: held for a map lookup, never across an await.
     definitions: Mutex<Vec<Definition>>,
     runs: Mutex<HashMap<String, Run>>,
+    /// The last comparison of each replica, with what it found.
+    verifications: Mutex<HashMap<String, Verification>>,
+    /// The number of the next comparison.
+    verified: AtomicU64,
     identities: Mutex<Identities>,
     /// Held across a start, a stop or an edit, so that two of them never meet in one replica; others are not held up.
     changing: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
@@ -98,6 +104,8 @@ impl Console {
             vault: Arc::new(Vault::new(keyring)),
             definitions: Mutex::new(definitions),
             runs: Mutex::default(),
+            verifications: Mutex::default(),
+            verified: AtomicU64::new(1),
             identities: Mutex::default(),
             changing: Mutex::default(),
             keeping: tokio::sync::Mutex::default(),

@@ -159,6 +159,7 @@ impl Console {
         };
         // Side by side: a destination that is slow to drain holds up no other.
         ids.into_iter().map(close).collect::<JoinSet<()>>().join_all().await;
+        self.end_verifications().await;
         if let Some(demo) = self.demo.lock().await.take() {
             demo.stop().await;
         }
@@ -275,7 +276,7 @@ impl Console {
 }
 
 /// Nobody listening is fine: the event is in the log.
-fn tell(events: &broadcast::Sender<EventView>, event: EventView) {
+pub(super) fn tell(events: &broadcast::Sender<EventView>, event: EventView) {
     if events.send(event).is_err() {
         tracing::trace!("no window listens");
     }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::{FileLoadLive, Intent};
+use super::{FileLoadLive, Intent, VerifyLive};
 
 /// All that changed since the last push, at most four times a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
@@ -63,6 +63,8 @@ pub struct ReplicaLive {
     pub sources: Vec<SourceLive>,
     /// The worst lag of the last 60 seconds, one sample a second.
     pub lag_spark: Vec<Option<f64>>,
+    /// The comparison with its sources that was asked for last.
+    pub verify: Option<VerifyLive>,
 }
 
 /// How a source is doing.

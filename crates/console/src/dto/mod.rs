@@ -11,6 +11,7 @@ mod file_load;
 mod live;
 mod report;
 mod settings;
+mod verify;
 
 pub use check::{CheckVerdict, ReplicaCheckLine};
 pub use definition::{EndpointView, ExpiryChoice, ReplicaDefinition, ReplicaOptions, SourceDefinition};
@@ -26,6 +27,10 @@ pub use report::{
     ServerRole, Verdict,
 };
 pub use settings::{CloseDecision, CloseRequest, Intent, KeyringState, OnClose, Settings, StartupState, Theme};
+pub use verify::{
+    DifferenceKind, DifferencePage, DifferenceView, ExportFormat, ExportedFile, KindCounts, RepairLive, RepairOutcome,
+    RepairView, SkippedKeys, VerifyLive, VerifyMode, VerifyOptions, VerifySide, VerifyStage,
+};
 
 /// Writes the TypeScript of every type a window can see into `dir`.
 ///
@@ -47,6 +52,9 @@ pub fn export_bindings(dir: &std::path::Path) -> Result<(), ts_rs::ExportError> 
     FileLoadReview::export_all(&config)?;
     Series::export_all(&config)?;
     SeriesRange::export_all(&config)?;
+    DifferencePage::export_all(&config)?;
+    ExportFormat::export_all(&config)?;
+    ExportedFile::export_all(&config)?;
     CloseDecision::export_all(&config)?;
     CloseRequest::export_all(&config)?;
     StartupState::export_all(&config)

@@ -182,19 +182,7 @@ mod tests {
     use super::*;
 
     fn dialect() -> Dialect {
-        Dialect {
-            version: (7, 0),
-            valkey: None,
-            loads: tributary_rdb::Loads { version: 10 },
-            longest_string: None,
-            largest_command: None,
-            absolute_restore: true,
-            set_pxat: true,
-            functions: true,
-            field_expiry: false,
-            databases: 16,
-            expiry: crate::Expiry::Exact,
-        }
+        Dialect::of(&crate::control::Info::parse("redis_version:7.0.0"), 16, crate::Expiry::Exact)
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! [`load`] drives a [`loader`] for a link, `load_file` for a file; [`origin`] is what it knows of either. [`restore`] writes
 //! whole objects, [`fitting`] those that the destination does not take as they are, [`large`] those that are too large to be
-//! collected, [`delivered`] remembers what a stream's consumers have not acknowledged.
+//! collected, [`delivered`] remembers what a stream's consumers have not acknowledged. [`plain`] makes commands of a whole
+//! value.
 
 mod delivered;
 mod fitting;
@@ -10,11 +11,13 @@ mod large;
 mod load;
 mod loader;
 mod origin;
+mod plain;
 mod restore;
 
 pub(crate) use load::load;
 pub(crate) use loader::{LeftOut, Loader};
 pub(crate) use origin::Origin;
+pub(crate) use plain::{Command, plain_commands};
 
 use crate::link::{LinkContext, SessionEnd};
 

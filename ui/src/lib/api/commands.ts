@@ -63,6 +63,13 @@ export const commands: Backend = {
   events: (id, limit) => invoke("events", { id, limit }),
   history: (id, sourceId, range) => invoke("history", { id, sourceId, range }),
 
+  startVerify: (id, options) => invoke("start_verify", { id, options }),
+  stopVerify: (id) => invoke("stop_verify", { id }),
+  differences: (id, kind, offset, limit) => invoke("differences", { id, kind, offset, limit }),
+  exportPath: (id, format) => invoke("export_path", { id, format }),
+  exportDifferences: (id, format, path) => invoke("export_differences", { id, format, path }),
+  repairDifferences: (id, run, chosen) => invoke("repair_differences", { id, run, chosen }),
+
   getSettings: () => invoke("get_settings"),
   saveSettings: (settings) => invoke("save_settings", { settings }),
 

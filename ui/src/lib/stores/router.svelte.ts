@@ -2,7 +2,7 @@
 
 export type Route =
   | { view: "overview" }
-  | { view: "replica"; id: string }
+  | { view: "replica"; id: string; tab?: "verify" }
   | { view: "create" }
   | { view: "load" }
   /** `at`: the step to begin with. */

@@ -13,6 +13,7 @@ import type { ReplicaDraft } from "../generated/ReplicaDraft";
 import type { Settings } from "../generated/Settings";
 import type { StartupState } from "../generated/StartupState";
 import type { Theme } from "../generated/Theme";
+import type { VerifyOptions } from "../generated/VerifyOptions";
 import {
   CALM,
   SERVER,
@@ -25,6 +26,7 @@ import {
 import { MockFileLoad } from "./fileLoad";
 import { pause, reviewOf, tellCheck } from "./preflight";
 import { aggregate, series, simulate } from "./simulate";
+import { MockVerify } from "./verify";
 
 const STOPPED: Script = { status: "stopped", phase: "stopped" };
 const SYNCED: Script = { status: "synced", phase: "synced" };
@@ -40,6 +42,7 @@ class Mock {
   private readonly conditions = new Map<string, Conditions>();
   private readonly events: EventView[] = [];
   private fresh: EventView[] = [];
+  private readonly verifications = new Map<string, MockVerify>();
   private settings: Settings;
   private readonly fileLoad = new MockFileLoad();
 
@@ -209,6 +212,31 @@ class Mock {
     },
     events: (id) => Promise.resolve(this.events.filter((event) => event.replicaId === id)),
     history: (id, _, range) => Promise.resolve(series(range, Date.now(), id === "carts")),
+    startVerify: async (id, options) => {
+      await pause(150);
+      return this.verify(id, options);
+    },
+    stopVerify: (id) => {
+      this.verifications.get(id)?.stop();
+      return Promise.resolve();
+    },
+    differences: (id, kind, offset, limit) => {
+      const page = this.verifications.get(id)?.page(kind, offset, limit);
+      return page ? Promise.resolve(page) : Promise.reject(new Error("not verified"));
+    },
+    exportPath: (id, format) => {
+      const extension = format === "csv" ? "csv" : "jsonl";
+      return Promise.resolve(`/home/op/Downloads/${this.find(id).name}-differences.${extension}`);
+    },
+    exportDifferences: async (id, _, path) => {
+      await pause(300);
+      const differences = this.verifications.get(id)?.page(null, 0, 0).total ?? 0;
+      return { path, differences };
+    },
+    repairDifferences: async (id, _, chosen) => {
+      await pause(150);
+      this.verifications.get(id)?.repair(chosen);
+    },
     getSettings: () => Promise.resolve(this.settings),
     saveSettings: (settings) => {
       this.settings = settings;
@@ -320,10 +348,23 @@ class Mock {
         const script = this.scripts.get(source.id) ?? STOPPED;
         return simulate(source, script, at, index);
       });
-      return aggregate(replica, sources, this.conditions.get(replica.id) ?? CALM, at);
+      const live = aggregate(replica, sources, this.conditions.get(replica.id) ?? CALM, at);
+      return { ...live, verify: this.verifications.get(replica.id)?.live(at) ?? null };
     });
     const fileLoad = this.fileLoad.next();
     return { at, replicas, ...(fileLoad && { fileLoad }), events };
+  }
+
+  /** One replica is equal, one differs a little, one a lot, one cannot be reached. */
+  private verify(id: string, options: VerifyOptions): number {
+    const replica = this.find(id);
+    const run = (this.verifications.get(id)?.run ?? 0) + 1;
+    const found = { "sessions-eu": 13, catalogue: 48_211, orders: 3 }[id] ?? 0;
+    const followed = id !== "orders";
+    const made = new MockVerify(run, replica, options, followed, found, id === "carts");
+    this.verifications.set(id, made);
+    this.say(id, "info", `Verify started by the user: ${options.mode}.`);
+    return run;
   }
 
   private intend(id: string, intent: ReplicaDefinition["intent"]): void {

@@ -104,6 +104,7 @@ export function aggregate(
     failure: worst?.failure ?? null,
     server: worst?.phase === "stopped" && !worst.failure ? null : SERVER,
     ...conditions,
+    verify: null,
     sources,
     lagSpark: Array.from({ length: 60 }, (_, index) =>
       lags.length === 0 ? null : lagAt(at - (59 - index) * 1000, 0),

@@ -1,0 +1,196 @@
+//! One look at keys that seem to differ, at every source that may own them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Pipeline, Value};
+
+use super::DifferenceKind;
+use super::applied::{Applied, Place};
+use super::ledger::Ledger;
+use super::page::{Finding, Pair, Verdict};
+use super::plan::{Plan, Unit};
+use super::reply::bytes;
+use super::side::Side;
+use crate::control::Info;
+use crate::{Action, Failure};
+
+/// How long a look waits for the destination to apply what the source has executed.
+pub(super) const FOLLOW: Duration = Duration::from_millis(200);
+
+/// A key that seems to differ.
+#[derive(Debug, Clone)]
+pub(super) struct Suspect {
+    /// Where it was found; `None` for a key of no source.
+    pub owner: Option<Unit>,
+    /// The destination's database.
+    pub db: u32,
+    pub key: Vec<u8>,
+}
+
+/// A difference that was seen: at which source, and how.
+#[derive(Debug, Clone)]
+pub(super) struct Sighting {
+    pub unit: Option<Unit>,
+    pub finding: Finding,
+}
+
+/// What a look says about a key.
+#[derive(Debug)]
+pub(super) enum Seen {
+    Equal,
+    Differs(Sighting),
+    /// The source's value changed meanwhile.
+    Moving,
+    Unjudged(String),
+}
+
+/// The connections that looks are made with.
+pub(super) struct Looks {
+    pub ledger: Arc<Ledger>,
+    pub applied: Arc<Applied>,
+    pub plan: Arc<Plan>,
+    pub sources: Vec<Side>,
+    pub destination: Side,
+}
+
+impl Looks {
+    /// One look. A connection that was lost says nothing, and the next look has another.
+    pub(super) async fn look(&mut self, suspect: &Suspect, keys: &[Vec<u8>]) -> Result<Vec<Seen>, Failure> {
+        match self.try_look(suspect, keys).await {
+            Err(failure) if failure.action() == Action::Retry => {
+                // Gives up by itself when the server does not come back.
+                self.destination.ready().await?;
+                for source in &mut self.sources {
+                    source.ready().await?;
+                }
+                Ok(keys.iter().map(|_| Seen::Moving).collect())
+            }
+            looked => looked,
+        }
+    }
+
+    async fn try_look(&mut self, suspect: &Suspect, keys: &[Vec<u8>]) -> Result<Vec<Seen>, Failure> {
+        // Its own source first: what it says is reported.
+        let mut owners = self.plan.owners(suspect.db);
+        owners.sort_by_key(|unit| Some(*unit) != suspect.owner);
+        let mut watched = Vec::new();
+        for unit in &owners {
+            if let Some(source) = self.sources.get_mut(unit.source) {
+                let place = watch(source, unit.source_db, keys).await?;
+                watched.push(source.connections());
+                self.applied.wait(&mut self.destination, unit.source, &place, FOLLOW).await?;
+            }
+        }
+        let mut merged: Vec<Merged> = keys.iter().map(|_| Merged::default()).collect();
+        for unit in &owners {
+            let open: Vec<usize> = merged.iter().enumerate().filter(|(_, one)| !one.equal).map(|(at, _)| at).collect();
+            let Some(source) = self.sources.get_mut(unit.source).filter(|_| !open.is_empty()) else { continue };
+            let asked: Vec<Vec<u8>> = open.iter().filter_map(|at| keys.get(*at).cloned()).collect();
+            let mut pair = Pair {
+                source,
+                destination: &mut self.destination,
+                source_db: unit.source_db,
+                destination_db: unit.destination_db,
+                mode: self.ledger.options.mode,
+            };
+            let verdicts = pair.compare(&asked).await?;
+            for (at, verdict) in open.into_iter().zip(verdicts) {
+                if let Some(one) = merged.get_mut(at) {
+                    one.add(*unit, verdict);
+                }
+            }
+        }
+        let mut still = true;
+        for (unit, connection) in owners.iter().zip(watched) {
+            if let Some(source) = self.sources.get_mut(unit.source) {
+                still &= unchanged(source, unit.source_db).await? && source.connections() == connection;
+            }
+        }
+        Ok(merged.into_iter().map(|one| one.seen(still)).collect())
+    }
+}
+
+/// What several sources say about a key: one that agrees with the destination is enough.
+#[derive(Debug, Default)]
+struct Merged {
+    equal: bool,
+    moving: bool,
+    unjudged: Option<String>,
+    differs: Option<Sighting>,
+}
+
+impl Merged {
+    fn add(&mut self, unit: Unit, verdict: Verdict) {
+        match verdict {
+            Verdict::Equal => self.equal = true,
+            Verdict::Gone => {}
+            Verdict::Unread => self.moving = true,
+            Verdict::Unjudged(why) => self.unjudged = Some(why),
+            Verdict::Differs(finding) => {
+                // A source that has no such key says less than one that has.
+                let says_less = |other: &Sighting| other.finding.kind == DifferenceKind::Extra;
+                if self.differs.as_ref().is_none_or(says_less) {
+                    self.differs = Some(Sighting { unit: Some(unit), finding });
+                }
+            }
+        }
+    }
+
+    fn seen(self, still: bool) -> Seen {
+        match self {
+            Self { equal: true, .. } => Seen::Equal,
+            Self { moving: true, .. } => Seen::Moving,
+            Self { unjudged: Some(why), .. } => Seen::Unjudged(why),
+            Self { differs: Some(_), .. } if !still => Seen::Moving,
+            Self { differs: Some(sighting), .. } => Seen::Differs(sighting),
+            // It is gone everywhere.
+            _ => Seen::Equal,
+        }
+    }
+}
+
+/// Has the source remember the keys, and gives the place in its history behind their last changes.
+async fn watch(source: &mut Side, db: u32, keys: &[Vec<u8>]) -> Result<Place, Failure> {
+    let mut pipe = Pipeline::new();
+    pipe.cmd("WATCH").arg(keys).cmd("INFO").arg("replication");
+    let replies = source.ask_once(db, &pipe).await?;
+    let text = replies.last().and_then(bytes).map(String::from_utf8_lossy).unwrap_or_default();
+    Ok(Place::of(&Info::parse(&text)))
+}
+
+/// Whether none of the keys was changed since: an empty transaction is refused otherwise.
+async fn unchanged(source: &mut Side, db: u32) -> Result<bool, Failure> {
+    let mut pipe = Pipeline::new();
+    pipe.cmd("MULTI").cmd("EXEC");
+    let replies = source.ask_once(db, &pipe).await?;
+    Ok(matches!(replies.last(), Some(Value::Array(_))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn differs(kind: DifferenceKind) -> Verdict {
+        Verdict::Differs(Finding { kind, source_says: String::new(), destination_says: String::new() })
+    }
+
+    fn merged(verdicts: Vec<Verdict>, still: bool) -> Seen {
+        let mut one = Merged::default();
+        for (source, verdict) in verdicts.into_iter().enumerate() {
+            one.add(Unit { source, source_db: 0, destination_db: 0 }, verdict);
+        }
+        one.seen(still)
+    }
+
+    #[test]
+    fn one_source_that_agrees_is_enough() {
+        use DifferenceKind::{Extra, Missing, Value};
+        assert!(matches!(merged(vec![differs(Value), Verdict::Equal], true), Seen::Equal));
+        assert!(matches!(merged(vec![Verdict::Gone, Verdict::Gone], true), Seen::Equal));
+        assert!(matches!(merged(vec![differs(Missing)], false), Seen::Moving));
+        assert!(matches!(merged(vec![differs(Missing), Verdict::Unread], true), Seen::Moving));
+        let Seen::Differs(sighting) = merged(vec![differs(Extra), differs(Value)], true) else { panic!("differs") };
+        assert_eq!((sighting.finding.kind, sighting.unit.map(|unit| unit.source)), (Value, Some(1)));
+    }
+}
