@@ -27,14 +27,14 @@ existing: ExistingKeys,
  */
 dumpOnly: boolean, 
 /**
- * Keep fields of hashes that expire without their expiry, where the destination does not know it.
+ * Fields of hashes that expire are kept without their expiry where the destination knows none.
  */
 dropFieldExpiry: boolean, 
 /**
- * Leave out keys of modules that the destination lacks.
+ * Keys of modules that the destination lacks are left out.
  */
 skipModuleKeys: boolean, 
 /**
- * Leave out function libraries, where the destination does not know them.
+ * Function libraries are left out where the destination knows none.
  */
 skipFunctions: boolean, };

@@ -55,7 +55,7 @@ expired: number,
  */
 checkpoints: number, 
 /**
- * Keys left out, or kept without something, as the form allows.
+ * Keys left out, or kept without something, as the user chose.
  */
 omitted: number, 
 /**
