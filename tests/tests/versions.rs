@@ -9,8 +9,10 @@ use tributary_tests::load::{self, Writer};
 use tributary_tests::server::{Server, Version};
 use tributary_tests::{compare, eventually, families, scale};
 
-/// Servers before 7.0 stream and tell expiries as what is left of them.
+/// Servers before 7.0 tell expiries as what is left of them.
 const EXPIRY_TOLERANCE_MS: i64 = 150;
+/// They stream them so too: an expiry is off by what its delivery took, on a machine that is busy with other things as well.
+const RELATIVE_TOLERANCE_MS: i64 = 3_000;
 
 const VERSIONS: [Version; 5] =
     [Version::Redis62, Version::Redis70, Version::Redis82, Version::Valkey81, Version::Valkey91];
@@ -44,7 +46,8 @@ fn ends_equal(from: Version, to: Version) {
     families::write(&source, rounds);
     assert!(writer.finish() > 0);
     sync.until_in_step(&source);
-    compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
+    let tolerance = if from == Version::Redis62 { RELATIVE_TOLERANCE_MS } else { EXPIRY_TOLERANCE_MS };
+    compare::servers(&source, &destination, tolerance).none();
     if knows_field_expiry(from) && knows_field_expiry(to) {
         for round in 0..rounds {
             let asked = ["HPEXPIRETIME", &format!("hf:{round}"), "FIELDS", "6", "a", "b", "c", "d", "x", "z"];
