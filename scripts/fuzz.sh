@@ -27,7 +27,7 @@ bin=$out/$triple/release
 # fast, and find more. Whole they are run once.
 fuzz() {
   local target=$1 longest=4096 status=0
-  mkdir -p "$out/corpus/$target" "$out/findings"
+  mkdir -p "$out/corpus/$target" "$out/seeds/$target" "$out/findings"
   : >"$out/$target.log"
   if [[ $target == rdb_decoder ]]; then
     longest=16384
