@@ -1,5 +1,5 @@
-//! What `tributary verify` finds, what it does not take for a difference, and what it repairs. About a minute and a half;
-//! with SCALE=10 a million keys are compared.
+//! What `tributary verify` finds, what it does not take for a difference, and what it repairs. About a minute; with
+//! SCALE=10 a million keys are compared.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
