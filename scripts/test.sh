@@ -56,8 +56,8 @@ if step 'build' cargo build --quiet --workspace --bins; then
   # Always the whole workspace, and then the targets: with fewer packages cargo would choose other features for
   # shared dependencies, and build them once more.
   step 'unit tests' cargo test --quiet --workspace --lib --bins --no-fail-fast
-  step 'decoder and console' cargo test --quiet --workspace --test fixtures --test bindings --test replicas --test intents --test sources --test cycles --test comparisons --test lockdown --no-fail-fast
-  for name in refusals check errors outages sentinel expiry faults spool many content memory; do
+  step 'decoder and console' cargo test --quiet --workspace --test fixtures --test bindings --test replicas --test intents --test sources --test cycles --test comparisons --test lockdown --test compare --no-fail-fast
+  for name in refusals check verify errors outages sentinel expiry faults spool many content memory; do
     step "$name" cargo test --quiet --workspace --test "$name"
   done
   step 'desktop' scripts/desktop-test.sh

@@ -126,6 +126,9 @@ impl Repairs {
             for (mut task, tried) in batch.into_iter().zip(tried) {
                 task.attempts += u32::from(alone);
                 match tried {
+                    Tried::Done(RepairOutcome::Repaired) if task.plain => {
+                        self.ledger.repaired(task.place, said_in_commands(looks, &task).await);
+                    }
                     Tried::Done(outcome) => self.ledger.repaired(task.place, outcome),
                     Tried::Again if task.attempts >= ATTEMPTS => {
                         let why = "It is written to all the while: try again when less is written to it.";
@@ -186,6 +189,22 @@ impl Repairs {
             return Some(tasks).filter(|tasks| !tasks.is_empty()).into_iter().collect();
         }
         tasks.into_iter().map(|task| vec![task]).collect()
+    }
+}
+
+/// What came of writing a value as commands, which cannot say all: an entry that is pending in a stream's group and was
+/// deleted from the stream cannot be made pending.
+async fn said_in_commands(looks: &mut Looks, task: &Task) -> RepairOutcome {
+    let key = std::slice::from_ref(&task.difference.key);
+    let any = Suspect { owner: None, db: task.difference.db, key: Vec::new() };
+    let seen = looks.look(&any, key).await.ok().and_then(|seen| seen.into_iter().next());
+    match seen {
+        Some(Seen::Differs(sighting)) => RepairOutcome::NotRepaired(format!(
+            "{} does not load its payload, and commands cannot say all of it: it is now a {}.",
+            looks.destination.name(),
+            sighting.finding.destination_says
+        )),
+        _ => RepairOutcome::Repaired,
     }
 }
 
