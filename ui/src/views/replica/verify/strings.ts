@@ -11,6 +11,7 @@ export const verify = {
   syncTab: "Sync",
   tab: "Verify",
   tabDifferences: (n: string): string => `${n} found`,
+  tabLeft: (n: string): string => `${n} left`,
   tabEqual: "equal",
   tabRepaired: "repaired",
 
@@ -40,7 +41,7 @@ export const verify = {
   pausedText:
     "What its sources have written since then waits and is not at the destination: it is reported as differences.",
   behindTitle: "This replica is still syncing",
-  behindText: "What has not arrived yet is reported as differences.",
+  behindText: "What takes longer than ten seconds to arrive is reported as differences.",
 
   stages: {
     counting: "Counting the keys",
@@ -79,7 +80,7 @@ export const verify = {
   failed: "Verify could not finish",
   notFollowed: "When this began the replica did not follow its sources: it was stopped or paused.",
   repaired: (repaired: string, asked: string): string => `${repaired} of ${asked} repaired.`,
-  againToSee: "Verify again to see the whole in order.",
+  againToSee: "Verify again to be sure.",
   notRepaired: (n: string): string => `${n} could not be; the list says why.`,
   facts: (mode: string, took: string, at: string): string => `${mode} · ${took} · ${at}`,
   sides: (sources: string, destination: string): string =>
