@@ -105,7 +105,7 @@ fn plant(destination: &Server, number: u64, step: u64) -> BTreeSet<Found> {
                 "type"
             }
             3 => {
-                if which % 5 == 0 {
+                if which.is_multiple_of(5) {
                     pipe.cmd("PERSIST").arg(&key)
                 } else {
                     pipe.cmd("PEXPIRE").arg(&key).arg(7_200_000)

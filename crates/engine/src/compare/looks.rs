@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::{Pipeline, Value};
 
 use super::DifferenceKind;
-use super::applied::{Applied, Place};
+use super::applied::{Applied, Place, Reached};
 use super::ledger::Ledger;
 use super::page::{Finding, Pair, Verdict};
 use super::plan::{Plan, Unit};
@@ -39,10 +39,21 @@ pub(super) struct Sighting {
 #[derive(Debug)]
 pub(super) enum Seen {
     Equal,
+    /// No longer there, at either end.
+    Gone,
     Differs(Sighting),
     /// The source's value changed meanwhile.
     Moving,
     Unjudged(String),
+}
+
+/// What a look says about several keys.
+#[derive(Debug)]
+pub(super) struct Looked {
+    /// One for each key.
+    pub seen: Vec<Seen>,
+    /// The destination had applied all that the sources had executed, or nobody is known to copy from them.
+    pub followed: bool,
 }
 
 /// The connections that looks are made with.
@@ -56,7 +67,7 @@ pub(super) struct Looks {
 
 impl Looks {
     /// One look. A connection that was lost says nothing, and the next look has another.
-    pub(super) async fn look(&mut self, suspect: &Suspect, keys: &[Vec<u8>]) -> Result<Vec<Seen>, Failure> {
+    pub(super) async fn look(&mut self, suspect: &Suspect, keys: &[Vec<u8>]) -> Result<Looked, Failure> {
         match self.try_look(suspect, keys).await {
             Err(failure) if failure.action() == Action::Retry => {
                 // Gives up by itself when the server does not come back.
@@ -64,22 +75,23 @@ impl Looks {
                 for source in &mut self.sources {
                     source.ready().await?;
                 }
-                Ok(keys.iter().map(|_| Seen::Moving).collect())
+                Ok(Looked { seen: keys.iter().map(|_| Seen::Moving).collect(), followed: false })
             }
             looked => looked,
         }
     }
 
-    async fn try_look(&mut self, suspect: &Suspect, keys: &[Vec<u8>]) -> Result<Vec<Seen>, Failure> {
+    async fn try_look(&mut self, suspect: &Suspect, keys: &[Vec<u8>]) -> Result<Looked, Failure> {
         // Its own source first: what it says is reported.
         let mut owners = self.plan.owners(suspect.db);
         owners.sort_by_key(|unit| Some(*unit) != suspect.owner);
-        let mut watched = Vec::new();
+        let (mut watched, mut followed) = (Vec::new(), true);
         for unit in &owners {
             if let Some(source) = self.sources.get_mut(unit.source) {
                 let place = watch(source, unit.source_db, keys).await?;
                 watched.push(source.connections());
-                self.applied.wait(&mut self.destination, unit.source, &place, FOLLOW).await?;
+                let reached = self.applied.wait(&mut self.destination, unit.source, &place, FOLLOW).await?;
+                followed &= matches!(reached, Reached::Yes | Reached::NobodyFollows);
             }
         }
         let mut merged: Vec<Merged> = keys.iter().map(|_| Merged::default()).collect();
@@ -107,7 +119,7 @@ impl Looks {
                 still &= unchanged(source, unit.source_db).await? && source.connections() == connection;
             }
         }
-        Ok(merged.into_iter().map(|one| one.seen(still)).collect())
+        Ok(Looked { seen: merged.into_iter().map(|one| one.seen(still)).collect(), followed })
     }
 }
 
@@ -144,8 +156,7 @@ impl Merged {
             Self { unjudged: Some(why), .. } => Seen::Unjudged(why),
             Self { differs: Some(_), .. } if !still => Seen::Moving,
             Self { differs: Some(sighting), .. } => Seen::Differs(sighting),
-            // It is gone everywhere.
-            _ => Seen::Equal,
+            _ => Seen::Gone,
         }
     }
 }
@@ -187,7 +198,7 @@ mod tests {
     fn one_source_that_agrees_is_enough() {
         use DifferenceKind::{Extra, Missing, Value};
         assert!(matches!(merged(vec![differs(Value), Verdict::Equal], true), Seen::Equal));
-        assert!(matches!(merged(vec![Verdict::Gone, Verdict::Gone], true), Seen::Equal));
+        assert!(matches!(merged(vec![Verdict::Gone, Verdict::Gone], true), Seen::Gone));
         assert!(matches!(merged(vec![differs(Missing)], false), Seen::Moving));
         assert!(matches!(merged(vec![differs(Missing), Verdict::Unread], true), Seen::Moving));
         let Seen::Differs(sighting) = merged(vec![differs(Extra), differs(Value)], true) else { panic!("differs") };

@@ -24,8 +24,8 @@ const BATCH: usize = 128;
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 /// Looks that must agree before a difference is reported, however short the time to settle.
 const LOOKS: u32 = 2;
-/// A key that has changed at every look gets so many more times the time to settle.
-const EXTENSION: u32 = 2;
+/// A key that changes at every look, and one for which the destination is behind, gets so many times the time to settle.
+const EXTENSION: u32 = 3;
 
 /// One that is waited for.
 #[derive(Debug)]
@@ -114,28 +114,36 @@ impl Rechecks {
         let Some(first) = batch.first().map(|waiting| waiting.suspect.clone()) else { return Ok(()) };
         self.looks.ledger.pace.take(batch.len()).await;
         let keys: Vec<Vec<u8>> = batch.iter().map(|waiting| waiting.suspect.key.clone()).collect();
-        let seen = self.looks.look(&first, &keys).await?;
-        for (waiting, mut seen) in batch.into_iter().zip(seen) {
-            if matches!(seen, Seen::Moving) && keys.len() > 1 {
-                // Another key of the batch may have changed: by itself it may have stood still.
+        let looked = self.looks.look(&first, &keys).await?;
+        for (waiting, mut seen) in batch.into_iter().zip(looked.seen) {
+            let mut followed = looked.followed;
+            // Another key of the batch may have changed: by itself it may have stood still. While the destination is behind
+            // that would take long and say little.
+            let worth_it = followed || waiting.since.elapsed() >= self.looks.ledger.options.settle;
+            if matches!(seen, Seen::Moving) && keys.len() > 1 && worth_it {
+                self.looks.ledger.pace.take(1).await;
                 let alone = self.looks.look(&waiting.suspect, std::slice::from_ref(&waiting.suspect.key)).await?;
-                seen = alone.into_iter().next().unwrap_or(Seen::Moving);
+                followed = alone.followed;
+                seen = alone.seen.into_iter().next().unwrap_or(Seen::Moving);
             }
-            self.weigh(waiting, seen);
+            self.weigh(waiting, seen, followed);
         }
         Ok(())
     }
 
     /// What a look means for a key.
-    fn weigh(&mut self, mut waiting: Waiting, seen: Seen) {
+    fn weigh(&mut self, mut waiting: Waiting, seen: Seen, followed: bool) {
         let (age, settle) = (waiting.since.elapsed(), self.looks.ledger.options.settle);
-        let is_over = age >= settle && waiting.agreeing + 1 >= LOOKS;
+        // What a replica that is behind has still to apply gets more time; one that does not go on at all does not get it
+        // for ever.
+        let is_over = age >= if followed { settle } else { settle * EXTENSION };
         match seen {
             Seen::Equal => {
                 let from_source = u64::from(waiting.suspect.owner.is_some());
                 self.looks.ledger.update(|progress| progress.equal += from_source);
                 return self.forget(&waiting);
             }
+            Seen::Gone => return self.forget(&waiting),
             Seen::Unjudged(why) => {
                 self.looks.ledger.skip(&why, &waiting.suspect.key);
                 return self.forget(&waiting);
@@ -143,7 +151,7 @@ impl Rechecks {
             Seen::Differs(sighting) => {
                 waiting.agreeing += 1;
                 waiting.last = Some(sighting);
-                if is_over {
+                if is_over && waiting.agreeing >= LOOKS {
                     self.report(&waiting);
                     return self.forget(&waiting);
                 }
@@ -160,7 +168,7 @@ impl Rechecks {
             Seen::Moving => {}
         }
         let now = Instant::now();
-        let end = (waiting.since + settle).max(now + FIRST_PAUSE);
+        let end = (waiting.since + settle).max(now + FIRST_PAUSE * 4);
         let due = (now + waiting.pause).min(end);
         // One that moves is looked at often: only a lucky look says anything.
         waiting.pause = if waiting.last.is_some() { waiting.pause * 2 } else { FIRST_PAUSE * 4 };
