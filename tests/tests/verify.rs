@@ -165,6 +165,24 @@ fn every_planted_difference_is_found_and_nothing_else_while_the_source_is_writte
     assert_eq!(sync.interrupt().code, Some(0));
 }
 
+/// The destination is behind all the while, and some keys never stand still.
+#[test]
+fn nothing_is_invented_while_the_source_is_written_to_as_fast_as_it_can_be() {
+    let (source, destination) = (Server::start(Version::Redis70), Server::start(Version::Redis70));
+    load::bulk(&source, 20_000);
+    let mut sync = Sync::between(&source, &destination, &[]);
+    sync.until_synced();
+    let writer = Writer::start(&source);
+    let verified: Vec<Verified> =
+        [&["--settle", "2"][..], &["--settle", "2", "--full"]].map(|mode| pair(&source, &destination, mode)).into();
+    writer.finish();
+    for one in verified {
+        println!("{:?} {}", one.took, one.last()["skipped"]);
+        assert_eq!((one.code, one.found()), (Some(0), BTreeSet::new()), "{}", one.text);
+    }
+    assert_eq!(sync.interrupt().code, Some(0));
+}
+
 /// Values that take several pages, the same at both ends.
 fn large(server: &Server) {
     let mut connection = server.connect();
