@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tributary_tests::cli::{Sync, program};
 use tributary_tests::load::{self, Writer};
+use tributary_tests::proxy::Proxy;
 use tributary_tests::server::{Server, Version, free_port};
 use tributary_tests::{compare, eventually, scale};
 
@@ -334,8 +335,11 @@ fn a_repair_leaves_counters_right_while_they_are_counted_up() {
     for at in 0..COUNTERS {
         source.run::<()>(&["SET", &format!("counter:{at}"), "1", "EX", "3600"]);
     }
-    let mut sync = Sync::between(&source, &destination, &[]);
+    // The replica is always a little behind, and goes by another address than the one that is compared.
+    let proxy = Proxy::before(source.port());
+    let mut sync = Sync::start(&proxy.url(), &destination.url(), &[], &[]);
     sync.until_synced();
+    proxy.delay(Duration::from_millis(20));
     let done = AtomicBool::new(false);
     let verified = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -348,7 +352,7 @@ fn a_repair_leaves_counters_right_while_they_are_counted_up() {
                 let mut pipe = redis::pipe();
                 pipe.cmd("INCR").arg(format!("counter:{at}")).cmd("LPUSH").arg(format!("queue:{at}")).arg(round);
                 pipe.query::<()>(&mut connection).unwrap();
-                std::thread::sleep(Duration::from_millis(1));
+                std::thread::sleep(Duration::from_millis(2));
             }
         });
         eventually("the counters arrive", || {
