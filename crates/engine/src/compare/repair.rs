@@ -14,7 +14,7 @@ use redis::{Pipeline, Value};
 use super::applied::{Applied, Reached};
 use super::handle::Repair;
 use super::ledger::Ledger;
-use super::looks::{Looks, Seen, Suspect};
+use super::looks::{Looks, Proof, Seen, Suspect};
 use super::plan::{Plan, Unit};
 use super::reply::count;
 use super::rewrite::{self, Held};
@@ -154,12 +154,12 @@ impl Repairs {
     async fn still_wrong(&self, looks: &mut Looks, db: u32, tasks: &[Task]) -> Option<Vec<Task>> {
         let keys: Vec<Vec<u8>> = tasks.iter().map(|task| task.difference.key.clone()).collect();
         let any = Suspect { owner: None, db, key: Vec::new() };
-        match looks.look(&any, &keys).await {
-            Ok(seen) => {
+        match looks.look(&any, &keys, Proof::Watch).await {
+            Ok(looked) => {
                 let mut wrong = Vec::new();
-                for (task, seen) in tasks.iter().zip(seen) {
+                for (task, seen) in tasks.iter().zip(looked.seen) {
                     match seen {
-                        Seen::Equal => self.ledger.repaired(task.place, RepairOutcome::Equal),
+                        Seen::Equal | Seen::Gone => self.ledger.repaired(task.place, RepairOutcome::Equal),
                         _ => wrong.push(task.clone()),
                     }
                 }
@@ -200,7 +200,7 @@ impl Repairs {
 async fn said_in_commands(looks: &mut Looks, task: &Task) -> RepairOutcome {
     let key = std::slice::from_ref(&task.difference.key);
     let any = Suspect { owner: None, db: task.difference.db, key: Vec::new() };
-    let seen = looks.look(&any, key).await.ok().and_then(|seen| seen.into_iter().next());
+    let seen = looks.look(&any, key, Proof::Watch).await.ok().and_then(|looked| looked.seen.into_iter().next());
     match seen {
         Some(Seen::Differs(sighting)) => RepairOutcome::NotRepaired(format!(
             "{} does not load its payload, and commands cannot say all of it: it is now a {}.",
