@@ -272,3 +272,74 @@ fn done<'a>(sides: impl Iterator<Item = &'a SideCount>) -> u64 {
 fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::DifferenceKind;
+
+    fn ledger(list_limit: usize) -> Ledger {
+        Ledger::new(CompareOptions { list_limit, ..CompareOptions::default() })
+    }
+
+    fn difference(db: u32, key: &str) -> Difference {
+        Difference {
+            source: None,
+            db,
+            key: key.as_bytes().to_vec(),
+            kind: DifferenceKind::Extra,
+            source_says: String::new(),
+            destination_says: String::new(),
+            repaired: None,
+        }
+    }
+
+    #[test]
+    fn a_difference_counts_once_and_the_list_is_bounded() {
+        let ledger = ledger(2);
+        for (db, key) in [(0, "a"), (0, "a"), (1, "a"), (0, "b"), (0, "b")] {
+            ledger.report(difference(db, key));
+        }
+        let progress = ledger.subscribe().borrow().clone();
+        assert_eq!((progress.differences, progress.by_kind.extra), (3, 3));
+        assert_eq!(ledger.differences(), [difference(0, "a"), difference(1, "a")]);
+    }
+
+    #[test]
+    fn only_what_is_in_the_list_and_not_right_is_repaired_and_counts_by_its_last_outcome() {
+        let ledger = ledger(10);
+        ["a", "b", "c"].iter().for_each(|key| ledger.report(difference(0, key)));
+        let key = |key: &str| (0, key.as_bytes().to_vec());
+        assert_eq!(ledger.wrong(Some(&[key("c"), key("x"), key("a"), key("c")])), [0, 2]);
+        ledger.asked(&[0, 2]);
+        ledger.repaired(0, RepairOutcome::Repaired);
+        ledger.repaired(2, RepairOutcome::NotRepaired("why".into()));
+        assert_eq!(ledger.wrong(None), [1, 2]);
+        ledger.asked(&[1, 2]);
+        ledger.repaired(2, RepairOutcome::Equal);
+        let progress = ledger.subscribe().borrow().clone();
+        assert_eq!((progress.repairs, progress.repaired, progress.not_repaired), (3, 2, 0));
+    }
+
+    #[test]
+    fn it_is_not_over_while_a_repair_is_due() {
+        let ledger = ledger(10);
+        let stage = || ledger.subscribe().borrow().stage;
+        ledger.enter(CompareStage::Comparing);
+        ledger.order();
+        assert_eq!(stage(), CompareStage::Comparing);
+        ledger.enter(CompareStage::Done);
+        assert_eq!(stage(), CompareStage::Repairing);
+        ledger.order_done();
+        assert_eq!((stage(), ledger.subscribe().borrow().left_ms), (CompareStage::Done, Some(0)));
+    }
+
+    #[test]
+    fn reasons_are_told_apart_up_to_a_bound_and_every_key_counts() {
+        let ledger = ledger(10);
+        (0..REASONS + 5).for_each(|reason| ledger.skip(&reason.to_string(), b"key"));
+        ledger.skip("0", b"other");
+        let skipped = ledger.subscribe().borrow().skipped.clone();
+        assert_eq!((skipped.len(), skipped[0].keys, skipped[REASONS - 1].keys), (REASONS, 2, 6));
+    }
+}

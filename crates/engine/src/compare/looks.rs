@@ -6,17 +6,20 @@ use std::time::Duration;
 use redis::{Pipeline, Value};
 
 use super::DifferenceKind;
-use super::applied::{Applied, Place};
+use super::applied::{Applied, Place, Reached};
 use super::ledger::Ledger;
 use super::page::{Finding, Pair, Verdict};
 use super::plan::{Plan, Unit};
-use super::reply::bytes;
+use super::reply::{bytes, count};
+use super::rewrite::{self, Held};
 use super::side::Side;
 use crate::control::Info;
 use crate::{Action, Failure};
 
 /// How long a look waits for the destination to apply what the source has executed.
 pub(super) const FOLLOW: Duration = Duration::from_millis(200);
+/// Values up to this are held to see whether they stand still, in bytes.
+const SMALL: u64 = 64 << 10;
 
 /// A key that seems to differ.
 #[derive(Debug, Clone)]
@@ -39,10 +42,31 @@ pub(super) struct Sighting {
 #[derive(Debug)]
 pub(super) enum Seen {
     Equal,
+    /// No longer there, at either end.
+    Gone,
     Differs(Sighting),
     /// The source's value changed meanwhile.
     Moving,
     Unjudged(String),
+}
+
+/// How it is known that a source's value stood still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// WATCH: of all keys at once, and exact.
+    Watch,
+    /// The value is the same before and after: of each key by itself, and blind to a value that came back meanwhile. Holds
+    /// the values twice.
+    Content,
+}
+
+/// What a look says about several keys.
+#[derive(Debug)]
+pub(super) struct Looked {
+    /// One for each key.
+    pub seen: Vec<Seen>,
+    /// The destination had applied all that the sources had executed, or nobody is known to copy from them.
+    pub followed: bool,
 }
 
 /// The connections that looks are made with.
@@ -56,30 +80,31 @@ pub(super) struct Looks {
 
 impl Looks {
     /// One look. A connection that was lost says nothing, and the next look has another.
-    pub(super) async fn look(&mut self, suspect: &Suspect, keys: &[Vec<u8>]) -> Result<Vec<Seen>, Failure> {
-        match self.try_look(suspect, keys).await {
+    pub(super) async fn look(&mut self, suspect: &Suspect, keys: &[Vec<u8>], proof: Proof) -> Result<Looked, Failure> {
+        match self.try_look(suspect, keys, proof).await {
             Err(failure) if failure.action() == Action::Retry => {
                 // Gives up by itself when the server does not come back.
                 self.destination.ready().await?;
                 for source in &mut self.sources {
                     source.ready().await?;
                 }
-                Ok(keys.iter().map(|_| Seen::Moving).collect())
+                Ok(Looked { seen: keys.iter().map(|_| Seen::Moving).collect(), followed: false })
             }
             looked => looked,
         }
     }
 
-    async fn try_look(&mut self, suspect: &Suspect, keys: &[Vec<u8>]) -> Result<Vec<Seen>, Failure> {
+    async fn try_look(&mut self, suspect: &Suspect, keys: &[Vec<u8>], proof: Proof) -> Result<Looked, Failure> {
         // Its own source first: what it says is reported.
         let mut owners = self.plan.owners(suspect.db);
         owners.sort_by_key(|unit| Some(*unit) != suspect.owner);
-        let mut watched = Vec::new();
+        let (mut watched, mut followed) = (Vec::new(), true);
         for unit in &owners {
             if let Some(source) = self.sources.get_mut(unit.source) {
-                let place = watch(source, unit.source_db, keys).await?;
-                watched.push(source.connections());
-                self.applied.wait(&mut self.destination, unit.source, &place, FOLLOW).await?;
+                let (place, mark) = begin(source, *unit, keys, proof).await?;
+                watched.push(mark);
+                let reached = self.applied.wait(&mut self.destination, unit.source, &place, FOLLOW).await?;
+                followed &= matches!(reached, Reached::Yes | Reached::NobodyFollows);
             }
         }
         let mut merged: Vec<Merged> = keys.iter().map(|_| Merged::default()).collect();
@@ -101,14 +126,68 @@ impl Looks {
                 }
             }
         }
-        let mut still = true;
-        for (unit, connection) in owners.iter().zip(watched) {
+        let mut still = vec![true; keys.len()];
+        for (unit, mark) in owners.iter().zip(watched) {
             if let Some(source) = self.sources.get_mut(unit.source) {
-                still &= unchanged(source, unit.source_db).await? && source.connections() == connection;
+                end(source, *unit, keys, mark, &mut still).await?;
             }
         }
-        Ok(merged.into_iter().map(|one| one.seen(still)).collect())
+        let seen = merged.into_iter().zip(still).map(|(one, still)| one.seen(still)).collect();
+        Ok(Looked { seen, followed })
     }
+
+    /// Which of the keys are small enough for their values to be held at every source.
+    pub(super) async fn small(&mut self, db: u32, keys: &[Vec<u8>]) -> Result<Vec<bool>, Failure> {
+        let mut pipe = Pipeline::new();
+        for key in keys {
+            pipe.cmd("MEMORY").arg("USAGE").arg(key);
+        }
+        let mut small = vec![true; keys.len()];
+        for unit in self.plan.owners(db) {
+            let Some(source) = self.sources.get_mut(unit.source) else { continue };
+            let sizes = source.ask(unit.source_db, &pipe).await?;
+            for (small, size) in small.iter_mut().zip(&sizes) {
+                *small &= matches!(size, Value::Nil) || count(size).is_some_and(|bytes| bytes <= SMALL);
+            }
+        }
+        Ok(small)
+    }
+}
+
+/// What is remembered of a source at the beginning of a look.
+enum Mark {
+    /// The connection that knows which keys are under WATCH.
+    Watched(u64),
+    Content(Vec<Option<Held>>),
+}
+
+/// Remembers the keys, and gives the place in the source's history behind their last changes.
+async fn begin(source: &mut Side, unit: Unit, keys: &[Vec<u8>], proof: Proof) -> Result<(Place, Mark), Failure> {
+    if proof == Proof::Content {
+        let names: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let (place, held) = rewrite::read(source, unit, &names).await?;
+        return Ok((place, Mark::Content(held)));
+    }
+    let place = watch(source, unit.source_db, keys).await?;
+    Ok((place, Mark::Watched(source.connections())))
+}
+
+/// Notes which of the keys did not stand still since.
+async fn end(source: &mut Side, unit: Unit, keys: &[Vec<u8>], mark: Mark, still: &mut [bool]) -> Result<(), Failure> {
+    match mark {
+        Mark::Watched(connection) => {
+            let all = unchanged(source, unit.source_db).await? && source.connections() == connection;
+            still.iter_mut().for_each(|still| *still &= all);
+        }
+        Mark::Content(before) => {
+            let names: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+            let (_, after) = rewrite::read(source, unit, &names).await?;
+            for ((still, before), after) in still.iter_mut().zip(&before).zip(&after) {
+                *still &= Held::same(before.as_ref(), after.as_ref());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What several sources say about a key: one that agrees with the destination is enough.
@@ -144,8 +223,7 @@ impl Merged {
             Self { unjudged: Some(why), .. } => Seen::Unjudged(why),
             Self { differs: Some(_), .. } if !still => Seen::Moving,
             Self { differs: Some(sighting), .. } => Seen::Differs(sighting),
-            // It is gone everywhere.
-            _ => Seen::Equal,
+            _ => Seen::Gone,
         }
     }
 }
@@ -187,7 +265,7 @@ mod tests {
     fn one_source_that_agrees_is_enough() {
         use DifferenceKind::{Extra, Missing, Value};
         assert!(matches!(merged(vec![differs(Value), Verdict::Equal], true), Seen::Equal));
-        assert!(matches!(merged(vec![Verdict::Gone, Verdict::Gone], true), Seen::Equal));
+        assert!(matches!(merged(vec![Verdict::Gone, Verdict::Gone], true), Seen::Gone));
         assert!(matches!(merged(vec![differs(Missing)], false), Seen::Moving));
         assert!(matches!(merged(vec![differs(Missing), Verdict::Unread], true), Seen::Moving));
         let Seen::Differs(sighting) = merged(vec![differs(Extra), differs(Value)], true) else { panic!("differs") };

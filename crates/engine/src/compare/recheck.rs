@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::looks::{FOLLOW, Looks, Seen, Sighting, Suspect};
+use super::looks::{FOLLOW, Looks, Proof, Seen, Sighting, Suspect};
 use super::{Difference, DifferenceKind};
 use crate::Failure;
 
@@ -24,8 +24,10 @@ const BATCH: usize = 128;
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 /// Looks that must agree before a difference is reported, however short the time to settle.
 const LOOKS: u32 = 2;
-/// A key that has changed at every look gets so many more times the time to settle.
-const EXTENSION: u32 = 2;
+/// The same, where one of them could not see a value that came back meanwhile.
+const UNSURE_LOOKS: u32 = 4;
+/// A key that changes at every look, and one for which the destination is behind, gets so many times the time to settle.
+const EXTENSION: u32 = 3;
 
 /// One that is waited for.
 #[derive(Debug)]
@@ -35,7 +37,16 @@ struct Waiting {
     pause: Duration,
     /// Looks that found it to differ while the source stood still.
     agreeing: u32,
+    /// One of them could not see a value that came back meanwhile.
+    unsure: bool,
     last: Option<Sighting>,
+}
+
+impl Waiting {
+    /// Looks that must agree before it is reported.
+    fn looks(&self) -> u32 {
+        if self.unsure { UNSURE_LOOKS } else { LOOKS }
+    }
 }
 
 /// The connections and the queue.
@@ -83,7 +94,7 @@ impl Rechecks {
         }
         self.key_bytes += suspect.key.len();
         let now = Instant::now();
-        self.put(Waiting { suspect, since: now, pause: FIRST_PAUSE, agreeing: 0, last: None }, now);
+        self.put(Waiting { suspect, since: now, pause: FIRST_PAUSE, agreeing: 0, unsure: false, last: None }, now);
     }
 
     fn put(&mut self, waiting: Waiting, due: Instant) {
@@ -114,43 +125,70 @@ impl Rechecks {
         let Some(first) = batch.first().map(|waiting| waiting.suspect.clone()) else { return Ok(()) };
         self.looks.ledger.pace.take(batch.len()).await;
         let keys: Vec<Vec<u8>> = batch.iter().map(|waiting| waiting.suspect.key.clone()).collect();
-        let seen = self.looks.look(&first, &keys).await?;
-        for (waiting, mut seen) in batch.into_iter().zip(seen) {
-            if matches!(seen, Seen::Moving) && keys.len() > 1 {
-                // Another key of the batch may have changed: by itself it may have stood still.
-                let alone = self.looks.look(&waiting.suspect, std::slice::from_ref(&waiting.suspect.key)).await?;
-                seen = alone.into_iter().next().unwrap_or(Seen::Moving);
+        let looked = self.looks.look(&first, &keys, Proof::Watch).await?;
+        let mut moving = Vec::new();
+        for (waiting, seen) in batch.into_iter().zip(looked.seen) {
+            // Another key of the batch may have changed: by itself it may have stood still. While the destination is behind
+            // that would take long and say little.
+            let worth_it = looked.followed || waiting.since.elapsed() >= self.looks.ledger.options.settle;
+            if matches!(seen, Seen::Moving) && keys.len() > 1 && worth_it {
+                moving.push(waiting);
+            } else {
+                self.weigh(waiting, seen, looked.followed, Proof::Watch);
             }
-            self.weigh(waiting, seen);
+        }
+        if moving.is_empty() { Ok(()) } else { self.look_at_each(&first, moving).await }
+    }
+
+    /// Looks at keys of which some change all the while: whether each of them stood still.
+    async fn look_at_each(&mut self, first: &Suspect, moving: Vec<Waiting>) -> Result<(), Failure> {
+        self.looks.ledger.pace.take(moving.len()).await;
+        let keys: Vec<Vec<u8>> = moving.iter().map(|waiting| waiting.suspect.key.clone()).collect();
+        let small = self.looks.small(first.db, &keys).await?;
+        let (mut held, mut alone) = (Vec::new(), Vec::new());
+        for (waiting, small) in moving.into_iter().zip(small) {
+            if small { held.push(waiting) } else { alone.push(vec![waiting]) }
+        }
+        let parts = Some(held).filter(|held| !held.is_empty()).map(|held| (held, Proof::Content)).into_iter();
+        for (part, proof) in parts.chain(alone.into_iter().map(|one| (one, Proof::Watch))) {
+            let keys: Vec<Vec<u8>> = part.iter().map(|waiting| waiting.suspect.key.clone()).collect();
+            let looked = self.looks.look(first, &keys, proof).await?;
+            for (waiting, seen) in part.into_iter().zip(looked.seen) {
+                self.weigh(waiting, seen, looked.followed, proof);
+            }
         }
         Ok(())
     }
 
     /// What a look means for a key.
-    fn weigh(&mut self, mut waiting: Waiting, seen: Seen) {
+    fn weigh(&mut self, mut waiting: Waiting, seen: Seen, followed: bool, proof: Proof) {
         let (age, settle) = (waiting.since.elapsed(), self.looks.ledger.options.settle);
-        let is_over = age >= settle && waiting.agreeing + 1 >= LOOKS;
+        // What a replica that is behind has still to apply gets more time; one that does not go on at all does not get it
+        // for ever.
+        let is_over = age >= if followed { settle } else { settle * EXTENSION };
         match seen {
             Seen::Equal => {
                 let from_source = u64::from(waiting.suspect.owner.is_some());
                 self.looks.ledger.update(|progress| progress.equal += from_source);
                 return self.forget(&waiting);
             }
+            Seen::Gone => return self.forget(&waiting),
             Seen::Unjudged(why) => {
                 self.looks.ledger.skip(&why, &waiting.suspect.key);
                 return self.forget(&waiting);
             }
             Seen::Differs(sighting) => {
                 waiting.agreeing += 1;
+                waiting.unsure |= proof == Proof::Content;
                 waiting.last = Some(sighting);
-                if is_over {
+                if is_over && waiting.agreeing >= waiting.looks() {
                     self.report(&waiting);
                     return self.forget(&waiting);
                 }
             }
             Seen::Moving if age >= settle * EXTENSION + FOLLOW => {
                 // All looks that said something said the same.
-                if waiting.agreeing >= LOOKS {
+                if waiting.agreeing >= waiting.looks() {
                     self.report(&waiting);
                 } else {
                     self.looks.ledger.skip("changed whenever it was looked at", &waiting.suspect.key);
@@ -160,7 +198,7 @@ impl Rechecks {
             Seen::Moving => {}
         }
         let now = Instant::now();
-        let end = (waiting.since + settle).max(now + FIRST_PAUSE);
+        let end = (waiting.since + settle).max(now + FIRST_PAUSE * 4);
         let due = (now + waiting.pause).min(end);
         // One that moves is looked at often: only a lucky look says anything.
         waiting.pause = if waiting.last.is_some() { waiting.pause * 2 } else { FIRST_PAUSE * 4 };

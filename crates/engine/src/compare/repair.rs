@@ -14,7 +14,7 @@ use redis::{Pipeline, Value};
 use super::applied::{Applied, Reached};
 use super::handle::Repair;
 use super::ledger::Ledger;
-use super::looks::{Looks, Seen, Suspect};
+use super::looks::{Looks, Proof, Seen, Suspect};
 use super::plan::{Plan, Unit};
 use super::reply::count;
 use super::rewrite::{self, Held};
@@ -32,12 +32,15 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait until the replica has applied what the source had executed. Where only PINGs move the offset, the
 /// checkpoint follows within 10 s.
 const FOLLOW: Duration = Duration::from_secs(30);
+/// The same, once that was in vain.
+const FOLLOW_NO_MORE: Duration = Duration::from_secs(1);
 
 /// The connections of one order.
 pub(super) struct Repairs {
     spec: Arc<ReplicaSpec>,
     ledger: Arc<Ledger>,
     applied: Arc<Applied>,
+    follow: Duration,
 }
 
 /// A difference that is to be repaired.
@@ -63,7 +66,7 @@ enum Tried {
 
 impl Repairs {
     pub(super) fn new(spec: &Arc<ReplicaSpec>, ledger: &Arc<Ledger>, applied: &Arc<Applied>) -> Self {
-        Self { spec: spec.clone(), ledger: ledger.clone(), applied: applied.clone() }
+        Self { spec: spec.clone(), ledger: ledger.clone(), applied: applied.clone(), follow: FOLLOW }
     }
 
     /// Carries out an order; what came of it stands in the list.
@@ -108,12 +111,12 @@ impl Repairs {
     }
 
     /// Repairs keys of one database of the destination.
-    async fn database(&self, looks: &mut Looks, tasks: &[Task]) {
+    async fn database(&mut self, looks: &mut Looks, tasks: &[Task]) {
         let db = tasks.first().map_or(0, |task| task.difference.db);
         let Some(wrong) = self.still_wrong(looks, db, tasks).await else { return };
         let mut left = self.parts(looks, db, wrong).await;
         while let Some(batch) = left.pop() {
-            let tried = match attempt(looks, db, &batch).await {
+            let tried = match attempt(looks, db, &batch, &mut self.follow).await {
                 Ok(tried) => tried,
                 Err(failure) if failure.action() == Action::Retry => batch.iter().map(|_| Tried::Again).collect(),
                 Err(failure) => {
@@ -151,12 +154,12 @@ impl Repairs {
     async fn still_wrong(&self, looks: &mut Looks, db: u32, tasks: &[Task]) -> Option<Vec<Task>> {
         let keys: Vec<Vec<u8>> = tasks.iter().map(|task| task.difference.key.clone()).collect();
         let any = Suspect { owner: None, db, key: Vec::new() };
-        match looks.look(&any, &keys).await {
-            Ok(seen) => {
+        match looks.look(&any, &keys, Proof::Watch).await {
+            Ok(looked) => {
                 let mut wrong = Vec::new();
-                for (task, seen) in tasks.iter().zip(seen) {
+                for (task, seen) in tasks.iter().zip(looked.seen) {
                     match seen {
-                        Seen::Equal => self.ledger.repaired(task.place, RepairOutcome::Equal),
+                        Seen::Equal | Seen::Gone => self.ledger.repaired(task.place, RepairOutcome::Equal),
                         _ => wrong.push(task.clone()),
                     }
                 }
@@ -197,7 +200,7 @@ impl Repairs {
 async fn said_in_commands(looks: &mut Looks, task: &Task) -> RepairOutcome {
     let key = std::slice::from_ref(&task.difference.key);
     let any = Suspect { owner: None, db: task.difference.db, key: Vec::new() };
-    let seen = looks.look(&any, key).await.ok().and_then(|seen| seen.into_iter().next());
+    let seen = looks.look(&any, key, Proof::Watch).await.ok().and_then(|looked| looked.seen.into_iter().next());
     match seen {
         Some(Seen::Differs(sighting)) => RepairOutcome::NotRepaired(format!(
             "{} does not load its payload, and commands cannot say all of it: it is now a {}.",
@@ -209,13 +212,13 @@ async fn said_in_commands(looks: &mut Looks, task: &Task) -> RepairOutcome {
 }
 
 /// One attempt at keys of one database.
-async fn attempt(looks: &mut Looks, db: u32, tasks: &[Task]) -> Result<Vec<Tried>, Failure> {
+async fn attempt(looks: &mut Looks, db: u32, tasks: &[Task], follow: &mut Duration) -> Result<Vec<Tried>, Failure> {
     let keys: Vec<&[u8]> = tasks.iter().map(|task| task.difference.key.as_slice()).collect();
     let mut pipe = Pipeline::new();
     pipe.cmd("WATCH").arg(&keys);
     looks.destination.ask_once(db, &pipe).await?;
     let connection = looks.destination.connections();
-    let (values, held_back) = match values(looks, db, tasks, &keys).await? {
+    let (values, held_back) = match values(looks, db, tasks, &keys, follow).await? {
         Ok(values) => values,
         Err(why) => {
             looks.destination.ask_once(db, redis::pipe().cmd("UNWATCH")).await?;
@@ -234,6 +237,7 @@ async fn values(
     db: u32,
     tasks: &[Task],
     keys: &[&[u8]],
+    follow: &mut Duration,
 ) -> Result<Result<(Vec<Option<Held>>, bool), String>, Failure> {
     let mut values: Vec<Option<Held>> = vec![None; tasks.len()];
     let mut held_back = false;
@@ -247,10 +251,11 @@ async fn values(
             }
         }
         let name = looks.sources.get(unit.source).map(Side::name).unwrap_or_default();
-        match looks.applied.wait(&mut looks.destination, unit.source, &place, FOLLOW).await? {
+        match looks.applied.wait(&mut looks.destination, unit.source, &place, *follow).await? {
             Reached::Yes | Reached::NobodyFollows => {}
             Reached::NotYet => {
-                let seconds = FOLLOW.as_secs();
+                // The rest of the order does not wait as long again for the same replica.
+                let seconds = std::mem::replace(follow, FOLLOW_NO_MORE).as_secs();
                 return Ok(Err(format!(
                     "The replica did not apply what {name} had executed within {seconds} s: start it, or wait until it is in step, and repair then."
                 )));
@@ -290,9 +295,10 @@ async fn write(
             }
         }
     }
-    pipe.cmd("EXEC");
+    // What a connection did last is what others see of it: this one is no foreign client that writes.
+    pipe.cmd("EXEC").cmd("PING");
     let replies = destination.ask_once(db, &pipe).await?;
-    let mut results = match replies.last() {
+    let mut results = match replies.iter().nth_back(1) {
         Some(Value::Nil) => return Ok(tasks.iter().map(|_| Tried::Again).collect()),
         Some(Value::Array(results)) => results.iter(),
         _ => {

@@ -15,6 +15,8 @@ use crate::{ErrorKind, Failure};
 
 /// RDB version and checksum behind the value in a payload of DUMP, in bytes.
 const FOOTER: usize = 10;
+/// What two readings of one expiry may be apart.
+const COMPUTED_MS: u64 = 5;
 /// The RDB versions that are Valkey's own.
 const VALKEY_RDB: u16 = 80;
 
@@ -25,6 +27,23 @@ pub(super) struct Held {
     payload: Vec<u8>,
     /// Unix ms.
     expires: Option<i64>,
+}
+
+impl Held {
+    /// Whether two readings of a key are alike. An expiry that is computed from what is left may be a little off.
+    pub(super) fn same(a: Option<&Self>, b: Option<&Self>) -> bool {
+        match (a, b) {
+            (None, None) => true,
+            (Some(a), Some(b)) => {
+                let expires = match (a.expires, b.expires) {
+                    (Some(a), Some(b)) => a.abs_diff(b) <= COMPUTED_MS,
+                    (a, b) => a.is_some() == b.is_some(),
+                };
+                expires && a.payload == b.payload
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What a source holds of some keys, all at one place in its history: nothing of the source lies between the values and the
