@@ -1,7 +1,7 @@
 //! A comparison of one replica's destination with its sources: the engine's handle, and what is remembered for the window.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -68,7 +68,10 @@ impl Verification {
     pub async fn end(self) {
         let Self { mut handle, tells, .. } = self;
         handle.stop();
-        handle.finished().await;
+        // What is being written is best written whole; a server that hangs is not waited for.
+        if tokio::time::timeout(ENDING, handle.finished()).await.is_err() {
+            tracing::warn!("a comparison took too long to end; a repair was broken off");
+        }
         drop(handle);
         if let Err(error) = tells.await {
             tracing::error!(%error, "the outcome of a comparison was not kept");
@@ -171,6 +174,8 @@ impl Verification {
     }
 }
 
+/// How long the end of one is waited for.
+const ENDING: Duration = Duration::from_secs(5);
 /// Differences that are kept in the list; all are counted.
 pub(crate) const LISTED: usize = 10_000;
 

@@ -22,6 +22,8 @@ const WAITING_BYTES: usize = 32 << 20;
 const BATCH: usize = 128;
 /// The first pause between looks, which then doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
+/// Where doubling ends: one that waits for a replica that is behind is looked at very often.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Looks that must agree before a difference is reported, however short the time to settle.
 const LOOKS: u32 = 2;
 /// The same, where one of them could not see a value that came back meanwhile.
@@ -201,7 +203,7 @@ impl Rechecks {
         let end = (waiting.since + settle).max(now + FIRST_PAUSE * 4);
         let due = (now + waiting.pause).min(end);
         // One that moves is looked at often: only a lucky look says anything.
-        waiting.pause = if waiting.last.is_some() { waiting.pause * 2 } else { FIRST_PAUSE * 4 };
+        waiting.pause = if waiting.last.is_some() { (waiting.pause * 2).min(LONGEST_PAUSE) } else { FIRST_PAUSE * 4 };
         self.put(waiting, due);
     }
 

@@ -4,7 +4,6 @@
  */
 
 import type { Backend } from "../backend";
-import type { ApiError } from "../generated/ApiError";
 import type { EndpointDraft } from "../generated/EndpointDraft";
 import type { EventView } from "../generated/EventView";
 import type { LiveBatch } from "../generated/LiveBatch";
@@ -24,6 +23,7 @@ import {
   type Script,
 } from "./fixtures";
 import { MockFileLoad } from "./fileLoad";
+import { parse, refusal } from "./forms";
 import { pause, reviewOf, tellCheck } from "./preflight";
 import { aggregate, series, simulate } from "./simulate";
 import { MockVerify } from "./verify";
@@ -453,40 +453,4 @@ class Mock {
     if (!found) throw new Error(`no replica ${id} in the mock`);
     return found;
   }
-}
-
-function refusal(code: string, field: string | null): ApiError {
-  return code === "unreachable"
-    ? {
-        code,
-        message: "down:6379 does not answer: connection refused.",
-        hint: "See whether the server runs and whether a firewall stands in the way.",
-        field,
-      }
-    : { code, message: "The destination holds 4,112,930 keys.", hint: null, field };
-}
-
-function parse(text: string): Promise<EndpointDraft> {
-  const url = URL.parse(text);
-  if (!url || !/^rediss?:$/.test(url.protocol)) {
-    const error: ApiError = {
-      code: "invalid",
-      message: "A URL starts with redis:// or rediss:// and names a host.",
-      hint: null,
-      field: "url",
-    };
-    return Promise.reject(error);
-  }
-  const db = url.pathname.slice(1);
-  return Promise.resolve({
-    host: url.hostname,
-    port: Number(url.port || 6379),
-    sentinel: null,
-    tls: url.protocol === "rediss:",
-    username: decodeURIComponent(url.username) || null,
-    db: db === "" ? null : Number(db),
-    password: url.password
-      ? { kind: "set", value: decodeURIComponent(url.password), thisRunOnly: false }
-      : { kind: "none" },
-  });
 }

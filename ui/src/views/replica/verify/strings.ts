@@ -41,7 +41,7 @@ export const verify = {
   pausedText:
     "What its sources have written since then waits and is not at the destination: it is reported as differences.",
   behindTitle: "This replica is still syncing",
-  behindText: "What takes longer than ten seconds to arrive is reported as differences.",
+  behindText: "What does not arrive within half a minute may be reported as differences.",
 
   stages: {
     counting: "Counting the keys",
