@@ -1,5 +1,5 @@
 //! The stream between servers of different versions: commands are told in words that the destination knows, or stop the sync
-//! before anything of them is applied. About a minute; with SCALE=10, for all pairs of versions, about five.
+//! before anything of them is applied. Half a minute; with SCALE=10, for all pairs of versions, about four.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
