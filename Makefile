@@ -1,10 +1,11 @@
 # Everything a person or CI runs. `make run` is the one to start with; each target installs what it lacks.
-.PHONY: run dev test bench soak deny bundle icons help
+.PHONY: run dev test fuzz bench soak deny bundle icons help
 
 help:
 	@echo 'make run    open the window (without a display: the demo in the terminal)'
 	@echo 'make dev    the window with a UI that reloads as it is edited'
 	@echo 'make test   every check and test; closes with "N passed, N failed"'
+	@echo 'make fuzz   the fuzz targets of all decoders, 30 minutes each; SECONDS=60 for less'
 	@echo 'make soak   the tests that copy data, at full size'
 	@echo 'make bench  full sync, stream and latency against native REPLICAOF'
 	@echo 'make deny   licences, advisories and dependency bans, with cargo-deny'
@@ -20,6 +21,10 @@ dev:
 
 test:
 	@scripts/test.sh
+
+fuzz:
+	@scripts/setup.sh demo
+	@scripts/fuzz.sh $(or $(SECONDS),1800)
 
 soak:
 	@SCALE=10 scripts/soak.sh

@@ -17,7 +17,7 @@ ARROW = {
     "tributary-cli": {"tributary-console", "tributary-engine"},
     "tributary-desktop": {"tributary-console"},
     "tributary-tests": set(),
-    "tributary-bench": set(),
+    "tributary-bench": {"tributary-rdb"},
 }
 SANS_IO = {"tributary-resp", "tributary-rdb"}
 IO = re.compile(r"^(tokio|mio|async-std|smol|socket2)(-.*)?$")

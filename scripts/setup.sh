@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 goal=${1:?build, demo, test or bundle}
 
-# libdbus: the keyring talks to the Secret Service.
+# libdbus: the keyring talks to the Secret Service. build-essential also brings g++, for libFuzzer.
 compile=(build-essential pkg-config curl libdbus-1-dev)
 window=(libwebkit2gtk-4.1-dev libayatana-appindicator3-1)
 packages=("${compile[@]}" redis-server)

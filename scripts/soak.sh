@@ -7,4 +7,4 @@ scripts/setup.sh test
 cargo build --release --package tributary-cli
 TRIBUTARY_BIN=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/tributary
 export TRIBUTARY_BIN SCALE=${SCALE:-10}
-exec cargo test --package tributary-tests --no-fail-fast --test content --test memory --test outages --test faults --test spool --test many -- --nocapture --test-threads=1
+exec cargo test --package tributary-tests --no-fail-fast --test content --test verify --test memory --test outages --test faults --test spool --test many --test versions -- --nocapture --test-threads=1

@@ -1,12 +1,15 @@
 //! Declares the app's own commands, so that only windows whose capability names them may call them.
 
 const COMMANDS: &[&str] = &[
+    "choose_file",
     "close_decision",
     "create_replica",
     "delete_replica",
+    "dismiss_file_load",
     "events",
     "get_settings",
     "history",
+    "inspect_file",
     "parse_url",
     "restart_replica",
     "pause_replica",
@@ -19,15 +22,24 @@ const COMMANDS: &[&str] = &[
     "check_replica",
     "review",
     "review_draft",
+    "review_file_load",
     "save_settings",
     "start_demo",
+    "start_file_load",
     "start_replica",
     "startup",
     "stop_demo",
+    "stop_file_load",
     "stop_replica",
     "subscribe",
     "test_connection",
     "update_replica",
+    "start_verify",
+    "stop_verify",
+    "differences",
+    "export_path",
+    "export_differences",
+    "repair_differences",
 ];
 
 fn main() {

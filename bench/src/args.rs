@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
-Usage: tributary-bench [--rounds N] [--quick] [--tributary PATH]
+Usage: tributary-bench [--rounds N] [--quick] [--decode-only] [--tributary PATH]
 
   --rounds N         how often each measurement is taken, native and Tributary in turn (default 3)
   --quick            a tenth of the size and one round, unless --rounds says otherwise
+  --decode-only      only how fast dumps are decoded, which needs no binary
   --tributary PATH   the binary to measure; or TRIBUTARY_BIN, or `tributary` beside this program";
 
 /// How much work one measurement is.
@@ -18,6 +19,8 @@ pub struct Scale {
     pub strings: usize,
     /// Lists, sets, sorted sets and hashes of 20 in the full sync, a quarter each.
     pub collections: usize,
+    /// Lists, sets, hashes, sorted sets and streams in the dump that is only decoded.
+    pub mixed: usize,
     /// Commands in one stream.
     pub commands: u64,
     /// Writes whose way to the destination is timed.
@@ -25,8 +28,9 @@ pub struct Scale {
 }
 
 impl Scale {
-    const FULL: Self = Self { strings: 1_000_000, collections: 50_000, commands: 1_000_000, probes: 2_000 };
-    const QUICK: Self = Self { strings: 100_000, collections: 5_000, commands: 100_000, probes: 200 };
+    const FULL: Self =
+        Self { strings: 1_000_000, collections: 50_000, mixed: 10_000, commands: 1_000_000, probes: 2_000 };
+    const QUICK: Self = Self { strings: 100_000, collections: 5_000, mixed: 1_000, commands: 100_000, probes: 200 };
 
     /// Keys in the full sync.
     pub fn keys(&self) -> usize {
@@ -39,7 +43,8 @@ impl Scale {
 pub struct Args {
     pub rounds: usize,
     pub scale: Scale,
-    pub tributary: PathBuf,
+    /// The binary to measure; none where only the decoder is.
+    pub tributary: Option<PathBuf>,
 }
 
 /// What the command line says to do.
@@ -52,19 +57,20 @@ pub enum Request {
 impl Args {
     /// Reads the arguments that follow the program's name.
     pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
-        let (mut rounds, mut quick, mut tributary) = (None, false, None);
+        let (mut rounds, mut quick, mut decode_only, mut tributary) = (None, false, false, None);
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--help" | "-h" => return Ok(Request::Help),
                 "--quick" => quick = true,
+                "--decode-only" => decode_only = true,
                 "--rounds" => rounds = Some(positive(words.next())?),
                 "--tributary" => tributary = Some(words.next().ok_or("--tributary needs a path")?.into()),
                 other => return Err(format!("{other:?} is not an option")),
             }
         }
-        let tributary = tributary.map_or_else(default_binary, Ok)?;
-        if !tributary.is_file() {
-            let path = tributary.display();
+        let tributary = if decode_only { None } else { Some(tributary.map_or_else(default_binary, Ok)?) };
+        if let Some(missing) = tributary.as_ref().filter(|path| !path.is_file()) {
+            let path = missing.display();
             return Err(format!(
                 "{path} is not there: run `cargo build --release -p tributary-cli` or name the binary"
             ));
@@ -107,6 +113,12 @@ mod tests {
         assert_eq!(rounds(&[]), 3);
         assert_eq!(rounds(&["--quick"]), 1);
         assert_eq!(rounds(&["--rounds", "5", "--quick"]), 5);
+    }
+
+    #[test]
+    fn the_decoder_alone_needs_no_binary() {
+        let Request::Run(args) = parse(&["--decode-only", "--tributary", "/no/such"]).unwrap() else { panic!("a run") };
+        assert_eq!(args.tributary, None);
     }
 
     #[test]

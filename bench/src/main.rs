@@ -2,9 +2,11 @@
 //!
 //! One run starts one source and two destinations. The first is attached with `REPLICAOF`, the second by
 //! `tributary sync`, never both at once, so that each has the machine to itself. All rounds do both, in alternating
-//! order, and the table shows medians. Read [`run`] first, then `full_sync`, `stream` and `latency`.
+//! order, and the table shows medians. Read [`run`] first, then `full_sync`, `stream` and `latency`. `decode` measures the
+//! decoder of dumps alone.
 
 mod args;
+mod decode;
 mod fill;
 mod full_sync;
 mod latency;
@@ -20,8 +22,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use args::{Args, Request};
+use decode::{Dump, Set};
 use replica::{Bench, Kind};
 use report::{Metric, Report};
+use server::Server;
 
 /// What a measurement gives; an error says what happened, where, and what can be done.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -52,21 +56,30 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<String> {
     let started = Instant::now();
-    let mut bench = Bench::start(args.tributary.clone())?;
     let mut report = Report::new(args.scale);
+    decoding(&mut report, args)?;
+    let version = match &args.tributary {
+        None => Server::start()?.version()?,
+        Some(binary) => replication(Bench::start(binary.clone())?, &mut report, args)?,
+    };
+    eprintln!("took {:.0} s\n", started.elapsed().as_secs_f64());
+    Ok(report.table(&version, args.rounds))
+}
+
+/// Everything that takes servers; gives their version.
+fn replication(mut bench: Bench, report: &mut Report, args: &Args) -> Result<String> {
     eprintln!("filling the source with {} keys", args.scale.keys());
     fill::fill(&mut bench.source, args.scale)?;
     for (round, kind) in schedule(args.rounds) {
-        full_sync(&mut bench, &mut report, round, kind)?;
+        full_sync(&mut bench, report, round, kind)?;
     }
     for (round, kind) in schedule(args.rounds) {
-        streams(&mut bench, &mut report, round, kind, args.scale.commands)?;
+        streams(&mut bench, report, round, kind, args.scale.commands)?;
     }
     for (round, kind) in schedule(args.rounds) {
-        latency(&mut bench, &mut report, round, kind, args.scale.probes)?;
+        latency(&mut bench, report, round, kind, args.scale.probes)?;
     }
-    eprintln!("took {:.0} s\n", started.elapsed().as_secs_f64());
-    Ok(report.table(&bench.source.version()?, args.rounds))
+    bench.source.version()
 }
 
 /// Both kinds once in each round. The order alternates, so that a machine that slows down favours neither.
@@ -78,6 +91,21 @@ fn schedule(rounds: usize) -> impl Iterator<Item = (usize, Kind)> {
 }
 
 // Progress goes to stderr: stdout is the table alone.
+
+fn decoding(report: &mut Report, args: &Args) -> Result<()> {
+    for set in [Set::Strings, Set::Collections] {
+        eprintln!("saving a dump of {set:?}");
+        let dump = Dump::of(set, args.scale)?;
+        for round in 1..=args.rounds {
+            for (_, depth) in decode::ALL.into_iter().filter(|(of, _)| *of == set) {
+                let speed = dump.measure(depth)?;
+                report.add(Kind::Tributary, Metric::Decode(set, depth), speed);
+                eprintln!("round {round}: decoding {set:?}, {depth:?}: {speed:.2} GB/s");
+            }
+        }
+    }
+    Ok(())
+}
 
 fn full_sync(bench: &mut Bench, report: &mut Report, round: usize, kind: Kind) -> Result<()> {
     let sample = full_sync::measure(bench, kind)?;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::thread;
 
 use crate::args::Scale;
+use crate::decode::{self, Depth, Set};
 use crate::pacer;
 use crate::replica::Kind;
 use crate::stream::COMMANDS;
@@ -21,6 +22,8 @@ pub enum Metric {
     Load,
     SyncCpu,
     StreamCpu(&'static str),
+    /// The decoder alone.
+    Decode(Set, Depth),
 }
 
 impl Metric {
@@ -30,6 +33,7 @@ impl Metric {
         all.extend(COMMANDS.map(Self::Stream));
         all.extend([Self::IdleP50, Self::IdleP99, Self::LoadedP50, Self::LoadedP99, Self::Load, Self::SyncCpu]);
         all.extend(COMMANDS.map(Self::StreamCpu));
+        all.extend(decode::ALL.map(|(set, depth)| Self::Decode(set, depth)));
         all
     }
 
@@ -45,6 +49,10 @@ impl Metric {
             Self::Load => "  load that was reached, SET/s".into(),
             Self::SyncCpu => "engine CPU per million keys, s".into(),
             Self::StreamCpu(command) => format!("engine CPU per streamed {command}, us"),
+            Self::Decode(Set::Strings, Depth::Raw) => "decoding strings, GB/s".into(),
+            Self::Decode(Set::Strings, Depth::Content) => "  with their content, GB/s".into(),
+            Self::Decode(Set::Collections, Depth::Raw) => "decoding collections, GB/s".into(),
+            Self::Decode(Set::Collections, Depth::Content) => "  with their elements, GB/s".into(),
         }
     }
 
@@ -102,11 +110,16 @@ impl Report {
         for metric in Metric::all() {
             let figure = |value: Option<f64>| value.map_or("-".into(), |v| format!("{v:.*}", metric.decimals()));
             let (native, ours) = (median(self.native.get(&metric)), median(self.ours.get(&metric)));
+            if native.or(ours).is_none() {
+                continue;
+            }
             let ratio = native.zip(ours).filter(|_| metric.has_ratio()).map(|(native, ours)| ours / native);
             let ratio = ratio.map_or("-".into(), |ratio| format!("{ratio:.2}"));
             row(&mut table, &metric.label(self.scale), &figure(native), &figure(ours), &ratio);
         }
-        row(&mut table, "engine peak memory, MiB", "-", &format!("{:.0}", self.peak_mib), "-");
+        if self.peak_mib > 0.0 {
+            row(&mut table, "engine peak memory, MiB", "-", &format!("{:.0}", self.peak_mib), "-");
+        }
         table.truncate(table.trim_end().len());
         table
     }

@@ -17,12 +17,13 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) fn requested(app: &AppHandle) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
-        let running = app.state::<App>().console().map_or(0, |console| console.running());
-        if running == 0 {
+        let console = app.state::<App>().console().cloned();
+        let (running, loading) = console.map_or((0, false), |c| (c.running(), c.is_loading_file()));
+        if running == 0 && !loading {
             return quit(&app).await;
         }
         match on_close(&app).await {
-            OnClose::Ask => ask(&app, running),
+            OnClose::Ask => ask(&app, CloseRequest { running, loading }),
             OnClose::Tray => hide(&app),
             OnClose::Stop => quit(&app).await,
         }
@@ -93,10 +94,10 @@ async fn on_close(app: &AppHandle) -> OnClose {
     }
 }
 
-fn ask(app: &AppHandle, running: u32) {
+fn ask(app: &AppHandle, request: CloseRequest) {
     // It may have been closed from the task bar while minimized.
     show(app);
-    tell(app.emit_to(WINDOW, CLOSE_REQUESTED, CloseRequest { running }));
+    tell(app.emit_to(WINDOW, CLOSE_REQUESTED, request));
 }
 
 /// Without a tray icon the window is minimized: hidden, there would be no way back to it.

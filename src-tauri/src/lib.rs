@@ -22,6 +22,7 @@ pub fn run() -> tauri::Result<()> {
         // First: a second start must end before it touches anything.
         .plugin(tauri_plugin_single_instance::init(|app, _, _| close::show(app)))
         .plugin(tauri_plugin_notification::init())
+        .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_window_state::Builder::default().with_state_flags(remembered()).build())
         .invoke_handler(commands::handler())
         .setup(|app| {

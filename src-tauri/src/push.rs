@@ -26,13 +26,14 @@ impl Subscriptions {
 }
 
 async fn push(console: Arc<Console>, channel: Channel<LiveBatch>) {
-    let (mut live, mut events) = (console.live(), console.new_events());
+    let (mut live, file_load, mut events) = (console.live(), console.live_file_load(), console.new_events());
     // Held no longer: a window must not keep the console alive.
     drop(console);
     live.mark_changed();
     while live.changed().await.is_ok() {
         let replicas = live.borrow_and_update().as_ref().clone();
-        let mut batch = LiveBatch { at: now_ms(), replicas, events: Vec::new() };
+        let file_load = file_load.borrow().clone();
+        let mut batch = LiveBatch { at: now_ms(), replicas, file_load, events: Vec::new() };
         loop {
             match events.try_recv() {
                 Ok(event) => batch.events.push(event),

@@ -4,6 +4,7 @@
 
 mod display;
 mod server;
+mod verify;
 mod window;
 
 use std::path::Path;
@@ -258,6 +259,45 @@ async fn pause_single_sources_a_new_one_and_deletion_keep_every_key() {
         assert_eq!(keys(&destination).await, 804);
         assert_eq!(destination.run(&["KEYS", "tributary:*"]).await, redis::Value::Array(Vec::new()));
         assert!((0..=3600).contains(&ttl(&destination, "spring:fades").await), "its expiry is exact again");
+        window.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_dump_file_is_loaded_once_its_destinations_address_was_typed() {
+    in_time(async {
+        let (source, destination) = (Server::start(SOURCE_PASSWORD).await, Server::start(DESTINATION_PASSWORD).await);
+        for n in 0..1_000 {
+            source.run(&["SET", &format!("key:{n}"), "value"]).await;
+        }
+        source.run(&["SAVE"]).await;
+        let setting: Vec<String> = redis::from_redis_value(source.run(&["CONFIG", "GET", "dir"]).await).unwrap();
+        let dump = Path::new(&setting[1]).join("dump.rdb");
+        destination.run(&["SET", "left-over", "1"]).await;
+        let folder = tempfile::tempdir().unwrap();
+        let window = Window::open(folder.path()).await;
+        window.click("load-file").await;
+        window.fill("path", &dump.display().to_string()).await;
+        window.fill("destination.host", "127.0.0.1").await;
+        window.until("file-facts", |facts| facts.starts_with("Redis ") && facts.contains("RDB")).await;
+        window.fill("destination.port", &destination.port.to_string()).await;
+        window.fill("destination.password", destination.password).await;
+        window.click("check-load").await;
+        window.until("load-refusal", |text| text.contains("holds 1 key")).await;
+        window.click("existing-flush").await;
+        window.until("load-sentence", |text| text.contains("This deletes 1 key at")).await;
+        window.shot("load-confirm").await;
+        window.fill("confirm-address", &format!("127.0.0.1:{}", destination.port)).await;
+        window.click("start-load").await;
+        window.until("load-phase", |phase| phase.contains("Loaded")).await;
+        window.until("load-keys", |keys| keys == "1,000").await;
+        window.shot("load-done").await;
+        destination.lacks("left-over").await;
+        destination.holds("key:999", "value").await;
+        assert_eq!(search(folder.path(), DESTINATION_PASSWORD), [""; 0].map(std::path::PathBuf::from));
+        window.click("load-another").await;
+        window.find("load-form").await;
         window.close().await;
     })
     .await;

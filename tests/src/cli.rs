@@ -28,7 +28,7 @@ pub fn program() -> PathBuf {
 }
 
 /// Where a run keeps what it is given no folder for: beside the binary, never in the home of whoever runs the tests.
-fn state_home() -> PathBuf {
+pub(crate) fn state_home() -> PathBuf {
     program().with_file_name("tributary-tests-state").join(std::process::id().to_string())
 }
 

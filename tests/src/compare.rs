@@ -76,7 +76,8 @@ fn databases(source: (&Server, u32), destination: (&Server, u32), tolerance_ms: 
     let both: Vec<&Vec<u8>> = here.intersection(&there).collect();
     found.keys += here.len();
     for batch in both.chunks(BATCH) {
-        let (ours, theirs) = (objects(&mut left, batch), objects(&mut right, batch));
+        let like = source.0.version() == destination.0.version();
+        let (ours, theirs) = (objects(&mut left, batch, like), objects(&mut right, batch, like));
         for ((key, a), b) in batch.iter().zip(ours).zip(theirs) {
             let apart = match (a.expiry_ms, b.expiry_ms) {
                 // As it is, or held back.
@@ -120,7 +121,8 @@ struct Object {
     expiry_ms: Option<i64>,
 }
 
-fn objects(connection: &mut Connection, keys: &[&Vec<u8>]) -> Vec<Object> {
+/// `like` is a comparison of servers that tell the same of a stream.
+fn objects(connection: &mut Connection, keys: &[&Vec<u8>], like: bool) -> Vec<Object> {
     let mut pipe = redis::pipe();
     keys.iter().for_each(|key| {
         pipe.cmd("TYPE").arg(*key);
@@ -136,6 +138,9 @@ fn objects(connection: &mut Connection, keys: &[&Vec<u8>]) -> Vec<Object> {
         .map(|(kind, expiry_ms)| {
             let mut content: Vec<Value> = values.by_ref().take(replies(&kind)).collect();
             arrange(&kind, &mut content);
+            if kind == "stream" && !like {
+                leave_common(&mut content);
+            }
             Object { kind, content, expiry_ms }
         })
         .collect();
@@ -217,6 +222,29 @@ fn arrange(kind: &str, content: &mut [Value]) {
                 });
             }
             _ => {}
+        }
+    }
+}
+
+/// Leaves what every server tells of a stream and its groups.
+fn leave_common(content: &mut [Value]) {
+    const STREAM: [&str; 5] = ["length", "last-generated-id", "groups", "first-entry", "last-entry"];
+    const GROUP: [&str; 4] = ["name", "consumers", "pending", "last-delivered-id"];
+    let retain = |fields: &mut Vec<Value>, wanted: &[&str]| {
+        let kept = fields.chunks(2).filter(|pair| match pair.first() {
+            Some(Value::BulkString(name)) => wanted.contains(&&*text(name)),
+            _ => false,
+        });
+        *fields = kept.flatten().cloned().collect();
+    };
+    if let Some(Value::Array(fields)) = content.get_mut(1) {
+        retain(fields, &STREAM);
+    }
+    if let Some(Value::Array(groups)) = content.get_mut(2) {
+        for group in groups {
+            if let Value::Array(fields) = group {
+                retain(fields, &GROUP);
+            }
         }
     }
 }

@@ -8,7 +8,10 @@
 pub mod cli;
 pub mod compare;
 pub mod exact;
+pub mod families;
+pub mod fixture;
 pub mod load;
+pub mod load_cli;
 pub mod proxy;
 pub mod seed;
 pub mod sentinel;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use redis::{Connection, Pipeline};
 
@@ -83,9 +84,15 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts writing.
+    /// Starts writing, as fast as the server takes it.
     #[must_use]
     pub fn start(server: &Server) -> Self {
+        Self::paced(server, Duration::ZERO)
+    }
+
+    /// Starts writing, with a pause after every round of some forty commands.
+    #[must_use]
+    pub fn paced(server: &Server, pause: Duration) -> Self {
         let done = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&done);
         let mut connection = server.connect();
@@ -96,6 +103,7 @@ impl Writer {
                 mixed(&mut pipe, round);
                 send(&pipe, &mut connection);
                 round += 1;
+                std::thread::sleep(pause);
             }
             round
         });

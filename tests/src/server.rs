@@ -90,6 +90,12 @@ impl Server {
         })
     }
 
+    /// Which server it is.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
     /// Its port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
@@ -164,6 +170,19 @@ impl Server {
         self.run::<()>(&["CONFIG", "SET", setting, value]);
     }
 
+    /// Whether it knows function libraries.
+    #[must_use]
+    pub fn has_functions(&self) -> bool {
+        self.version != Version::Redis62
+    }
+
+    /// Writes a dump file of what it holds now.
+    #[must_use]
+    pub fn save(&self) -> PathBuf {
+        self.run::<()>(&["SAVE"]);
+        self.folder.path().join("dump.rdb")
+    }
+
     /// Its working folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -223,6 +242,11 @@ impl Server {
     pub fn start_again_with(&mut self, config: &[&str]) {
         self.config.extend(config.iter().map(|&line| line.to_owned()));
         self.child = spawn(self.version, self.port, &self.folder, &self.config);
+    }
+
+    /// Changes the lines of configuration that the next start is with.
+    pub fn reconfigure(&mut self, config: &[&str]) {
+        self.config = config.iter().map(|&line| line.to_owned()).collect();
     }
 
     /// Starts it again on the same port and folder, after [`Self::kill`].

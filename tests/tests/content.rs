@@ -29,7 +29,7 @@ fn copies_all_with_writes_going_on(version: Version, keys: u64, seconds: u64) {
     assert!(rounds > 100 && report["commands"].as_u64() > Some(1000), "{rounds} rounds, {report}");
     assert!(synced["lag_ms"].is_number(), "{synced}");
     // Up to 6.2 an expiry is streamed as relative: it may be off by the delay of its delivery too.
-    let lag = if version == Version::Redis62 { 50 } else { 0 };
+    let lag = if version == Version::Redis62 { 1000 } else { 0 };
     compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS + lag).none();
     assert!(sync.peak_mib() < 128, "{} MiB", sync.peak_mib());
     assert_eq!(sync.interrupt().code, Some(0));

@@ -576,10 +576,16 @@ fn a_command_newer_than_the_destination_stops_and_names_it() {
         sync.until_synced();
         source.run::<()>(&["HSET", "hash", "field", "value"]);
         source.run::<Vec<i64>>(&["HPEXPIRE", "hash", "3600000", "FIELDS", "1", "field"]);
-        let error = sync.ended().stopped_with("unknown_command");
+        let error = sync.ended().stopped_with("field_expiry_unknown");
         let message = text(&error, "message");
         assert!(message.contains("HPEXPIREAT") && message.contains("hash"), "{older:?}: {message}");
     }
+    let destination = ["rename-command LPUSH \"\""];
+    let (source, _destination, sync) = in_step(&[], &destination);
+    source.run::<()>(&["LPUSH", "list", "element"]);
+    let error = sync.ended().stopped_with("unknown_command");
+    let message = text(&error, "message");
+    assert!(message.contains("LPUSH") && message.contains("list"), "{message}");
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn of_32_sources_one_may_fail_in_any_way_while_the_others_stay_in_step() {
     let newest = SOURCES - 1;
     many.sources[newest].run::<()>(&["HSET", "source:31:hash", "field", "value"]);
     many.sources[newest].run::<Vec<i64>>(&["HPEXPIRE", "source:31:hash", "3600000", "FIELDS", "1", "field"]);
-    many.only(newest, "stopped", "unknown_command");
+    many.only(newest, "stopped", "field_expiry_unknown");
 
     many.until_all_others_synced();
     let mut watch = many.destination.connect();

@@ -237,7 +237,8 @@ fn the_run_before_is_remembered_where_the_destination_was_not_there_at_first() {
     sync.until_in_step(&source);
     eventually("what was lost arrives again", || {
         sync.still_runs();
-        (destination.run::<u64>(&["LLEN", "more than memory takes"]) > 0).then_some(())
+        let length = |server: &Server| server.run::<u64>(&["LLEN", "more than memory takes"]);
+        (length(&destination) == length(&source)).then_some(())
     });
     compare::servers(&source, &destination, EXPIRY_TOLERANCE_MS).none();
     assert_eq!(sync.interrupt().code, Some(0));

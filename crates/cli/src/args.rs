@@ -1,6 +1,8 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tributary_engine::Unsupported;
 
 /// Makes a Redis database a replica of up to 32 others and keeps it in step.
 #[derive(Debug, Parser)]
@@ -19,6 +21,10 @@ pub enum Command {
     Finish(FinishArgs),
     /// Look at the servers of a replica and tell what stands in the way of a sync, without changing anything.
     Check(CheckArgs),
+    /// Load a dump file, once.
+    Load(LoadArgs),
+    /// Compare a destination with its sources, key by key, while they are written to.
+    Verify(VerifyArgs),
     /// Start two local redis-servers with live traffic and replicate one to the other.
     Demo(DemoArgs),
 }
@@ -85,6 +91,8 @@ pub struct SyncArgs {
     /// until `tributary finish`). `exact`: keys carry the source's times, and may be gone too early after an outage.
     #[arg(long, value_name = "HOW", default_value = "guard")]
     pub expiry: ExpiryArg,
+    #[command(flatten)]
+    pub unsupported: UnsupportedArgs,
     /// One JSON object a second on stdout instead of a progress line.
     #[arg(long)]
     pub json: bool,
@@ -139,6 +147,16 @@ Exit codes: 0 nothing fails, 2 wrong usage, 3 something fails. Warnings and what
 
 Nothing is written at any server. Permissions are asked for by ACL DRYRUN, or with a transaction that is thrown away.")]
 pub struct CheckArgs {
+    #[command(flatten)]
+    pub servers: ServersArgs,
+    /// One JSON object a line on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which servers, and how to enter them, for commands that only look.
+#[derive(Debug, Args)]
+pub struct ServersArgs {
     /// A database to copy from; up to 32 times.
     #[arg(long, value_name = "URL", required = true)]
     pub source: Vec<String>,
@@ -148,9 +166,6 @@ pub struct CheckArgs {
     /// The folder that keeps this replica's identity, as for sync.
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// One JSON object a line on stdout.
-    #[arg(long)]
-    pub json: bool,
     /// A file that holds the password of all sources that have none.
     #[arg(long, value_name = "FILE")]
     pub source_password_file: Option<PathBuf>,
@@ -160,6 +175,117 @@ pub struct CheckArgs {
     /// Ask for the passwords that are still missing.
     #[arg(long)]
     pub ask_passwords: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 all of it is loaded, 2 wrong usage, 3 an error, or stopped before the end.
+
+Keys whose time is over and the checkpoints of replicas are left out. With --flush a file is read to its end before anything \
+is deleted, so that nothing goes for a damaged one; that is not possible for standard input. A destination that belongs to \
+a replica is refused in any case.")]
+pub struct LoadArgs {
+    /// The dump, as SAVE, BGSAVE or redis-cli --rdb write it; - is standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The database to write to. With a number, as in redis://host:6379/3, the one of --db lands there.
+    #[arg(long, value_name = "URL")]
+    pub destination: String,
+    /// Delete what the destination holds first: the one database, or all and the function libraries.
+    #[arg(long, conflicts_with = "replace")]
+    pub flush: bool,
+    /// Load beside what the destination holds, replacing keys of the same name.
+    #[arg(long)]
+    pub replace: bool,
+    /// Load this one database of the file only.
+    #[arg(long, value_name = "N")]
+    pub db: Option<u32>,
+    /// Of an append only file that begins with a dump, load the dump alone, without the commands behind it.
+    #[arg(long)]
+    pub dump_only: bool,
+    #[command(flatten)]
+    pub unsupported: UnsupportedArgs,
+    /// One JSON object a second on stdout instead of a progress line.
+    #[arg(long)]
+    pub json: bool,
+    /// A file that holds the destination's password.
+    #[arg(long, value_name = "FILE")]
+    pub destination_password_file: Option<PathBuf>,
+    /// Ask for the password if it is still missing.
+    #[arg(long)]
+    pub ask_passwords: bool,
+}
+
+/// What may be lost where the destination cannot hold it.
+#[derive(Debug, Args)]
+pub struct UnsupportedArgs {
+    /// Keep fields of hashes that expire without their expiry where the destination knows none.
+    #[arg(long)]
+    pub drop_field_expiry: bool,
+    /// Leave out keys of modules that the destination does not have.
+    #[arg(long)]
+    pub skip_module_keys: bool,
+    /// Leave out function libraries that the destination cannot hold.
+    #[arg(long)]
+    pub skip_functions: bool,
+}
+
+impl UnsupportedArgs {
+    /// The same for the engine.
+    pub fn choices(&self) -> Unsupported {
+        Unsupported {
+            drop_field_expiry: self.drop_field_expiry,
+            skip_module_keys: self.skip_module_keys,
+            skip_functions: self.skip_functions,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 equal, or all differences were repaired; 1 differences; 2 wrong usage; 3 stopped by an error that needs a
+person, or by the user before any difference was found.
+
+Types, lengths, values and expiries are compared, of every key of the sources, and the destination is searched for keys of
+no source. The servers may be written to meanwhile: what differs is looked at again until --settle is over, while the source
+stands still and, where a replica runs, after it has applied what the source had executed. Expiries may be 1 s apart, 2 s
+with servers before 7.0. Tributary's own keys are left out.
+
+Without --full, strings above 1 KiB and collections above 64 elements are compared by type, length, expiry and a few
+elements. With it, every element is, with the expiry of fields and the groups of streams.
+
+Nothing is written without --repair.")]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    pub servers: ServersArgs,
+    /// Compare every element of every value.
+    #[arg(long)]
+    pub full: bool,
+    /// Keys per second to look at, at most, over all sources and the destination [default: no limit].
+    #[arg(long, value_name = "KEYS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: Option<u32>,
+    /// How long a difference has to last before it is reported.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub settle: Duration,
+    /// Give the destination what the source holds, of each difference that is found, and delete keys of no source. Right
+    /// also while a sync runs.
+    #[arg(long)]
+    pub repair: bool,
+    /// Write the differences to a file: as CSV when its name ends with .csv, otherwise as one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+    /// Differences to list, repair and export, at most; all are counted.
+    #[arg(long, value_name = "NUMBER", default_value = "10000")]
+    pub list: usize,
+    /// One JSON object a second on stdout, the last with the differences, instead of a progress line and a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Reads seconds, with a fraction where one is wanted.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "not a time that can be waited for".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -186,6 +312,25 @@ mod tests {
         assert_eq!(parse(&["--flush"]), Some(Flush::Needed));
         assert_eq!(parse(&["--flush=always"]), Some(Flush::Always));
         assert_eq!(parse(&["--flush", "--json"]), Some(Flush::Needed));
+    }
+
+    #[test]
+    fn a_file_is_loaded_beside_what_is_there_or_in_its_place_but_not_both() {
+        let parse = |extra: &[&str]| {
+            let base = ["tributary", "load", "-", "--destination", "redis://b"];
+            Cli::try_parse_from(base.iter().chain(extra))
+        };
+        assert!(parse(&["--flush", "--db", "3"]).is_ok());
+        assert!(parse(&["--replace", "--skip-functions"]).is_ok());
+        assert!(parse(&["--replace", "--flush"]).is_err());
+    }
+
+    #[test]
+    fn a_time_to_settle_is_a_number_of_seconds() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["", "-1", "inf", "1s"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

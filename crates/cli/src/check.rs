@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use tributary_engine::{CheckLine, CheckVerdict, Endpoint, ReplicaSpec};
 
-use crate::args::CheckArgs;
+use crate::args::{CheckArgs, ServersArgs};
 use crate::run::NEEDS_A_PERSON;
 use crate::{identity, passwords};
 
@@ -15,7 +15,7 @@ use crate::{identity, passwords};
 /// # Errors
 /// What is wrong with the command line.
 pub async fn check(args: CheckArgs) -> Result<ExitCode, String> {
-    let spec = spec(&args)?;
+    let spec = spec(&args.servers)?;
     let mut out = Output { json: args.json, colours: std::io::stdout().is_terminal(), heading: None };
     let mut counts = Counts::default();
     tributary_engine::check(&spec, |line| {
@@ -29,7 +29,11 @@ pub async fn check(args: CheckArgs) -> Result<ExitCode, String> {
     Ok(if counts.fails == 0 { ExitCode::SUCCESS } else { ExitCode::from(NEEDS_A_PERSON) })
 }
 
-fn spec(args: &CheckArgs) -> Result<ReplicaSpec, String> {
+/// The replica that the arguments stand for.
+///
+/// # Errors
+/// What is wrong with the command line.
+pub fn spec(args: &ServersArgs) -> Result<ReplicaSpec, String> {
     let parse = |what: &str, url: &str| Endpoint::parse(url).map_err(|e| format!("{what}: {e}"));
     let mut sources = Vec::new();
     for url in &args.source {

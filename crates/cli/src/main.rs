@@ -1,15 +1,17 @@
 //! `tributary`: the replication engine in a terminal, for servers, scripts and the benchmark.
 //!
-//! Exit codes: 0 stopped by the user, 2 wrong usage, 3 stopped by an error that needs a person.
+//! Exit codes: 0 stopped by the user, 1 differences (`verify`), 2 wrong usage, 3 stopped by an error that needs a person.
 
 mod args;
 mod check;
 mod demo;
 mod identity;
+mod load;
 mod passwords;
 mod render;
 mod run;
 mod signals;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
         Command::Sync(args) => runtime.block_on(run::sync(args)),
         Command::Finish(args) => runtime.block_on(run::finish(args)),
         Command::Check(args) => runtime.block_on(check::check(args)),
+        Command::Load(args) => runtime.block_on(load::load(args)),
+        Command::Verify(args) => runtime.block_on(verify::verify(args)),
         Command::Demo(args) => runtime.block_on(demo::demo(args)),
     };
     done.unwrap_or_else(|message| usage(&message))

@@ -22,6 +22,8 @@ struct Source {
     lag_ms: Option<f64>,
     lag_bytes: Option<u64>,
     keys: u64,
+    /// Keys left out, or kept without something, as the user agreed.
+    omitted: u64,
     received: u64,
     applied: u64,
     durable: Option<u64>,
@@ -61,6 +63,7 @@ fn source(source: &SourceStatus) -> Source {
         lag_ms: source.lag.map(|lag| (lag.as_secs_f64() * 1e5).round() / 100.0),
         lag_bytes: source.lag_bytes,
         keys: source.keys,
+        omitted: source.omitted,
         received: source.received,
         applied: source.applied,
         durable: source.durable,
@@ -117,7 +120,8 @@ pub fn line(status: &ReplicaStatus) -> String {
     text
 }
 
-fn duration(time: Duration) -> String {
+/// A time with one unit.
+pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     match seconds {
         s if s < 0.000_5 => "0 ms".to_owned(),
@@ -128,7 +132,8 @@ fn duration(time: Duration) -> String {
     }
 }
 
-fn bytes(count: u64) -> String {
+/// A size with one unit.
+pub fn bytes(count: u64) -> String {
     let count_f = count as f64;
     match count {
         0..1_000 => format!("{count} B"),

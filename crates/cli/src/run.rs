@@ -30,6 +30,7 @@ pub async fn sync(args: SyncArgs) -> Result<ExitCode, String> {
     spec.options.ask_before_resync = args.ask_before_resync;
     spec.options.lock_down = args.lock_down;
     spec.options.skip_failed = args.skip_failed;
+    spec.options.unsupported = args.unsupported.choices();
     spec.options.expiry = match args.expiry {
         ExpiryArg::Guard => ExpiryPolicy::FollowSource,
         ExpiryArg::Exact => ExpiryPolicy::Exact,

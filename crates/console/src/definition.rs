@@ -181,6 +181,11 @@ impl Definition {
             ask_before_resync: self.options.ask_before_resync,
             paused: self.intent == Intent::Paused,
             lock_down: self.options.lock_down,
+            unsupported: engine::Unsupported {
+                drop_field_expiry: self.options.drop_field_expiry,
+                skip_module_keys: self.options.skip_module_keys,
+                skip_functions: self.options.skip_functions,
+            },
             ..engine::ReplicaOptions::default()
         };
         Ok(ReplicaSpec { id: self.id.clone(), name: self.name.clone(), destination, sources, options })

@@ -44,6 +44,12 @@ pub enum ConsoleError {
     /// Starting would delete data that nobody has agreed to delete.
     #[error("{0} is not empty: starting deletes what it holds. Type the name of the replica to confirm.")]
     ConfirmationNeeded(String),
+    /// Loading a file would delete data that nobody has agreed to delete.
+    #[error("{0} is not empty: type its address to confirm that what it holds is deleted.")]
+    FlushUnconfirmed(String),
+    /// A dump file.
+    #[error("{}", .0.message)]
+    File(Failure),
     /// It runs.
     #[error("{0}")]
     AlreadyRunning(String),
@@ -77,7 +83,8 @@ impl ConsoleError {
             Self::Credential { error: CredentialError::Locked(_), .. } => "keyring_locked",
             Self::Credential { error: CredentialError::Unavailable(_), .. } => "keyring_unavailable",
             Self::Credential { .. } => "invalid",
-            Self::ConfirmationNeeded(_) => "confirmation_needed",
+            Self::ConfirmationNeeded(_) | Self::FlushUnconfirmed(_) => "confirmation_needed",
+            Self::File(failure) => failure.kind.code(),
             Self::AlreadyRunning(_) => "already_running",
             Self::NotRunning(_) => "not_running",
             Self::Store(_) => "storage",
@@ -93,12 +100,13 @@ impl ConsoleError {
             Self::Credential { error, .. } => Some(error.hint().to_owned()),
             Self::Store(StoreError::TooNew { .. }) => Some("Install the latest version of Tributary.".into()),
             Self::Store(_) => Some("Check that the data folder exists, is writable and has free space.".into()),
-            Self::Engine(failure) => Some(failure.hint.clone()),
+            Self::Engine(failure) | Self::File(failure) => Some(failure.hint.clone()),
             Self::Demo(error) => Some(error.hint().to_owned()),
             Self::Internal(_) => Some("Please report it with what you did before.".into()),
             Self::Invalid { .. }
             | Self::NotFound
             | Self::ConfirmationNeeded(_)
+            | Self::FlushUnconfirmed(_)
             | Self::AlreadyRunning(_)
             | Self::NotRunning(_) => None,
         }
@@ -108,6 +116,7 @@ impl ConsoleError {
         match self {
             Self::Invalid { field, .. } | Self::Refused { field, .. } => Some(field.clone()),
             Self::Credential { field, .. } => field.clone(),
+            Self::File(_) => Some("path".into()),
             _ => None,
         }
     }

@@ -11,12 +11,14 @@ pub mod demo;
 mod drafting;
 pub mod dto;
 mod error;
+mod export;
 mod identities;
 mod meter;
 mod preflight;
 mod run;
 mod store;
 mod time;
+mod verification;
 mod view;
 
 pub use console::{Alert, Console};

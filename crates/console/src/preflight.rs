@@ -135,7 +135,7 @@ pub(crate) fn facts(found: &Examination) -> ServerFacts {
     }
 }
 
-fn databases(by_db: &[(u32, u64)]) -> Vec<DatabaseKeys> {
+pub(crate) fn databases(by_db: &[(u32, u64)]) -> Vec<DatabaseKeys> {
     by_db.iter().map(|(db, keys)| DatabaseKeys { db: *db, keys: *keys }).collect()
 }
 

@@ -129,6 +129,11 @@ impl Run {
         self.handle.is_some()
     }
 
+    /// Its status as the engine publishes it, as long as the user has not stopped it.
+    pub fn status(&self) -> Option<watch::Receiver<Arc<ReplicaStatus>>> {
+        self.is_running().then(|| self.status.clone())
+    }
+
     /// Takes the engine's handle out, to be awaited without a lock.
     pub fn end(&mut self) -> Option<Ending> {
         self.asks.0.abort();

@@ -87,6 +87,7 @@ pub(crate) fn source(source: &engine::SourceStatus, rates: Rates) -> SourceLive 
         bytes_total: source.bytes_total,
         keys: source.keys,
         keys_total: source.keys_total,
+        omitted: source.omitted,
         time_left_ms: time_left(source, rates),
         lag_ms: source.lag.filter(|_| runs).map(ms),
         lag_bytes: source.lag_bytes.filter(|_| runs),
@@ -149,6 +150,7 @@ pub(crate) fn replica(
         lock_down: status.lock_down.as_ref().map(lock_down),
         sources,
         lag_spark,
+        verify: None,
     }
 }
 
@@ -165,6 +167,7 @@ pub(crate) fn at_rest(definition: &Definition) -> ReplicaLive {
         bytes_total: None,
         keys: 0,
         keys_total: None,
+        omitted: 0,
         time_left_ms: None,
         lag_ms: None,
         lag_bytes: None,
@@ -202,6 +205,7 @@ pub(crate) fn at_rest(definition: &Definition) -> ReplicaLive {
         lock_down: None,
         sources: definition.sources.iter().map(source).collect(),
         lag_spark: Vec::new(),
+        verify: None,
     }
 }
 

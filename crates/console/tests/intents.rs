@@ -130,8 +130,15 @@ async fn options_and_sentinels_are_kept() {
         password: PasswordDraft::None,
     };
     draft.destination.db = Some(4);
-    let options =
-        ReplicaOptions { spool_quota_mb: 17, expiry: ExpiryChoice::Exact, ask_before_resync: true, lock_down: true };
+    let options = ReplicaOptions {
+        spool_quota_mb: 17,
+        expiry: ExpiryChoice::Exact,
+        ask_before_resync: true,
+        lock_down: true,
+        drop_field_expiry: true,
+        skip_module_keys: true,
+        skip_functions: true,
+    };
     draft.options = options.clone();
     let created = console.create(draft).await.unwrap();
     console.shut_down().await;

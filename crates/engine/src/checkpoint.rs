@@ -13,6 +13,8 @@
 //! this was written. Owner and client name the session that writes; see `writer/fence.rs`. The client ends with `/held`
 //! where expiries were carried later than they are, by this session or an earlier one; see `expiry.rs`.
 
+use tributary_resp::psync::is_replication_id;
+
 use crate::ReplicaSpec;
 
 /// What every checkpoint key starts with.
@@ -143,14 +145,20 @@ impl Mark {
     }
 }
 
-/// Whether a text is a replication ID: 40 hexadecimal digits (Redis' replication.c).
-pub(crate) fn is_replication_id(text: &str) -> bool {
-    text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
 /// Whether a key is Tributary's own, of whichever replica: such keys of a source are not copied.
 pub(crate) fn is_ours(key: &[u8]) -> bool {
     [PREFIX, IMPORT_MODE, HELD_BACK].iter().any(|prefix| key.starts_with(prefix.as_bytes()))
+}
+
+/// The replica that a key of Tributary's belongs to.
+pub(crate) fn replica_of(key: &str) -> Option<&str> {
+    let rest = [PREFIX, IMPORT_MODE, HELD_BACK].iter().find_map(|prefix| key.strip_prefix(prefix))?;
+    rest.split(':').next().filter(|replica| !replica.is_empty())
+}
+
+/// Whether a key is named as the checkpoint of a source, of whichever replica.
+pub(crate) fn is_checkpoint(key: &[u8]) -> bool {
+    key.starts_with(PREFIX.as_bytes())
 }
 
 /// The key that holds the destination's import mode as it was found; a flush must not lose it.
@@ -183,6 +191,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_key_names_its_replica() {
+        for name in [key("a-1", "s"), import_mode_key("a-1"), held_back_key("a-1")] {
+            assert_eq!(replica_of(&name), Some("a-1"), "{name}");
+        }
+        assert_eq!(replica_of("tributary:checkpoint:"), None);
+        assert_eq!(replica_of("a-1"), None);
+    }
+
+    #[test]
     fn a_mark_reads_back_as_it_was_written() {
         let replid = "0123456789abcdef0123456789abcdef01234567".to_owned();
         let place = Checkpoint { replid, offset: 42, db: 5, checked: 40 };
@@ -198,6 +215,32 @@ mod tests {
         }
         for bad in ["", "1 loading", "2 at abc 5 0", "2 at", "2 loading", "2 loading x", "2 loading x - y"] {
             assert_eq!(Mark::decode(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_mark_that_someone_has_changed_is_none_or_is_read_as_it_would_be_written() {
+        let replid = "0123456789abcdef0123456789abcdef01234567";
+        let marks = [
+            "2 loading host/1/ff abcdef01/7/held".to_owned(),
+            format!("2 at {replid} 42 5 40 host/1/ff -"),
+            format!("2 failed {replid} 42 5 40 host/1/ff abcdef01/7 h:1 refused LPUSH “a b”: WRONGTYPE"),
+        ];
+        let mut random = fastrand::Rng::with_seed(7);
+        for round in 0..20_000 {
+            let mut bytes = marks[round % marks.len()].clone().into_bytes();
+            for _ in 0..random.usize(1..4) {
+                let at = random.usize(..bytes.len());
+                match random.u8(..3) {
+                    0 => drop(bytes.remove(at)),
+                    1 => bytes[at] = random.u8(..),
+                    _ => bytes.insert(at, b" /-+9"[random.usize(..5)]),
+                }
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            if let Some(mark) = Mark::decode(&text) {
+                assert_eq!(Mark::decode(&mark.encode()), Some(mark), "{text}");
+            }
         }
     }
 }

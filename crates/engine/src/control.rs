@@ -123,6 +123,21 @@ impl Control {
         pipe.query_async(&mut self.connection).await.map_err(|e| failure(peer, command, &e))
     }
 
+    /// Sends commands at once and gives their replies in order; a refusal is a reply like any other.
+    pub(crate) async fn replies(&mut self, pipe: &redis::Pipeline) -> Result<Vec<redis::Value>, Failure> {
+        if pipe.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sent = self.connection.send_packed_commands(pipe, 0, pipe.len()).await;
+        sent.map_err(|e| failure(&self.peer, "several commands", &e))
+    }
+
+    /// The failure that a refusal among [`Self::replies`] stands for.
+    pub(crate) fn refusal(&self, command: &str, error: &redis::ServerError) -> Failure {
+        let line = format!("{} {}", error.code(), error.details().unwrap_or_default());
+        refused(&self.peer.name, self.peer.password.as_ref(), command, &line).of_destination()
+    }
+
     /// Sets expiries: keys and Unix times in ms.
     pub(crate) async fn expire_at(&mut self, times: &[(&[u8], i64)]) -> Result<(), Failure> {
         if times.is_empty() {
@@ -206,6 +221,12 @@ impl Info {
     /// A field as text.
     pub(crate) fn get(&self, field: &str) -> Option<&str> {
         self.0.get(field).map(String::as_str)
+    }
+
+    /// What messages call the server.
+    pub(crate) fn product(&self) -> Option<String> {
+        let valkey = self.get("valkey_version").map(|version| format!("Valkey {version}"));
+        valkey.or_else(|| Some(format!("Redis {}", self.get("redis_version")?)))
     }
 
     /// A field as a number.

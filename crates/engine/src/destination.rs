@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::checkpoint::{self, Mark, Progress};
 use crate::clients::{self, OwnClients};
 use crate::control::Control;
+use crate::dialect::numbers;
 use crate::examine::facts;
-use crate::expiry::{self, Expiry};
 use crate::owner::Owner;
 use crate::writer::{may_end, run_id, taken_over};
 use crate::{Endpoint, ErrorKind, Examination, Failure, ReplicaSpec, SourceSpec};
@@ -85,7 +85,7 @@ async fn look(control: &mut Control, spec: &ReplicaSpec, marks: &HashMap<String,
 }
 
 /// Function libraries at the server; none where functions do not exist or may not be listed.
-async fn functions(control: &mut Control) -> u64 {
+pub(crate) async fn functions(control: &mut Control) -> u64 {
     let libraries: Result<Vec<redis::Value>, _> = control.query(&["FUNCTION", "LIST"]).await;
     libraries.map_or(0, |list| list.len() as u64)
 }
@@ -156,13 +156,18 @@ pub(crate) async fn open(spec: &ReplicaSpec) -> Result<Opening, Failure> {
     let mut control = Control::open(destination).await?;
     let found = own_marks(&mut control, spec).await?;
     let survey = look(&mut control, spec, &found).await?;
-    if survey.server.is_replica && control.config("replica-read-only").await.as_deref() != Some("no") {
-        let master = survey.server.replica_of.clone().unwrap_or_default();
-        let name = destination.authority();
-        return Err(Failure::new(ErrorKind::ReadOnly, &name, format!("{name} is a read-only replica of {master}.")));
-    }
+    refuse_read_only(&mut control, &survey.server).await?;
     let marks = spec.sources.iter().map(|source| found.get(&checkpoint::key(&spec.id, &source.id)).cloned()).collect();
     Ok(Opening { survey, marks })
+}
+
+/// Refuses a server that takes writes from its primary alone.
+pub(crate) async fn refuse_read_only(control: &mut Control, server: &Examination) -> Result<(), Failure> {
+    if !server.is_replica || control.config("replica-read-only").await.as_deref() == Some("no") {
+        return Ok(());
+    }
+    let (name, master) = (control.name(), server.replica_of.clone().unwrap_or_default());
+    Err(Failure::new(ErrorKind::ReadOnly, name, format!("{name} is a read-only replica of {master}.")))
 }
 
 /// The marks of a replica's own sources: known keys, so no scan is needed.
@@ -295,7 +300,7 @@ pub(crate) async fn flush(
 /// What is recorded of the destination's settings: key and value, which a flush must not lose.
 pub(crate) type Keepsake = Option<(String, String)>;
 
-async fn keepsake(control: &mut Control, replica: &str) -> Result<Keepsake, Failure> {
+pub(crate) async fn keepsake(control: &mut Control, replica: &str) -> Result<Keepsake, Failure> {
     let key = checkpoint::import_mode_key(replica);
     let value: Option<String> = control.query(&["GET", &key]).await?;
     Ok(value.map(|value| (key, value)))
@@ -334,8 +339,8 @@ pub(crate) async fn remove_marks(spec: &ReplicaSpec, sources: Option<&[String]>)
 
 /// A server closes a connection without a word when a command is larger than its query buffer may be. Whether that
 /// is why it was closed, when `bytes` were to be sent at once.
-pub(crate) async fn query_buffer_exceeded(spec: &ReplicaSpec, bytes: u64) -> Option<Failure> {
-    let mut control = Control::open(&spec.destination).await.ok()?;
+pub(crate) async fn query_buffer_exceeded(destination: &Endpoint, bytes: u64) -> Option<Failure> {
+    let mut control = Control::open(destination).await.ok()?;
     let limit: u64 = control.config("client-query-buffer-limit").await?.parse().ok()?;
     (bytes > limit).then(|| {
         let name = control.name();
@@ -345,73 +350,4 @@ pub(crate) async fn query_buffer_exceeded(spec: &ReplicaSpec, bytes: u64) -> Opt
         );
         Failure::new(ErrorKind::ServerLimit, name, message)
     })
-}
-
-/// What the writing side must know of the destination.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Dialect {
-    /// RESTORE knows ABSTTL, IDLETIME and FREQ (5.0 and later).
-    pub absolute_restore: bool,
-    /// SET knows PXAT (6.2 and later).
-    pub set_pxat: bool,
-    /// Function libraries exist (7.0 and later).
-    pub functions: bool,
-    /// Fields of a hash can expire (Redis 7.4, Valkey 9.0 and later).
-    pub field_expiry: bool,
-    /// Number of databases.
-    pub databases: u32,
-    /// How expiries are carried.
-    pub expiry: Expiry,
-}
-
-impl Dialect {
-    /// The time to write for an expiry in Unix ms.
-    pub(crate) fn carried(self, at_ms: u64) -> u64 {
-        self.expiry.carried(at_ms.cast_signed()).cast_unsigned()
-    }
-}
-
-/// Asks the destination what it understands, and has it hold expiries back where it can.
-pub(crate) async fn dialect(spec: &ReplicaSpec) -> Result<(Dialect, Keepsake), Failure> {
-    let mut control = Control::open(&spec.destination).await?;
-    select_home(&mut control, &spec.destination).await?;
-    let expiry = expiry::hold(&mut control, spec).await?;
-    let kept = keepsake(&mut control, &spec.id).await?;
-    // Valkey calls itself Redis 7.2 here, which says rightly what it understands.
-    let info = control.info(Some("server")).await?;
-    let version = info.get("redis_version").map_or((0, 0), numbers);
-    let valkey = info.get("valkey_version").map(numbers);
-    let dialect = Dialect {
-        absolute_restore: version >= (5, 0),
-        set_pxat: version >= (6, 2),
-        functions: version >= (7, 0),
-        field_expiry: valkey.map_or(version >= (7, 4), |valkey| valkey >= (9, 0)),
-        databases: databases(&mut control).await?,
-        expiry,
-    };
-    Ok((dialect, kept))
-}
-
-/// The first two numbers of a version.
-pub(crate) fn numbers(version: &str) -> (u32, u32) {
-    let mut numbers = version.split('.').map(|n| n.parse().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
-}
-
-/// The number of databases, by CONFIG or, where that is forbidden, by trying.
-pub(crate) async fn databases(control: &mut Control) -> Result<u32, Failure> {
-    if let Some(number) = control.config("databases").await.and_then(|n| n.parse().ok()) {
-        return Ok(number);
-    }
-    // `low` is known to exist, `high` is not.
-    let (mut low, mut high) = (0u32, 1u32 << 20);
-    while high - low > 1 {
-        let middle = low + (high - low) / 2;
-        match control.query::<String>(&["SELECT", &middle.to_string()]).await {
-            Ok(_) => low = middle,
-            Err(failure) if failure.kind == ErrorKind::DbOutOfRange => high = middle,
-            Err(failure) => return Err(failure),
-        }
-    }
-    Ok(low + 1)
 }

@@ -67,6 +67,12 @@ kinds! {
     ReadOnly "read_only" Stop "The destination is itself a replica. Choose its primary, or run REPLICAOF NO ONE on it, then start again.",
     /// The destination holds data, and nobody has confirmed that it may be deleted.
     DestinationNotEmpty "destination_not_empty" Stop "Choose an empty destination, or confirm that its data may be deleted (in the terminal: --flush).",
+    /// The destination belongs to a replica.
+    DestinationInUse "destination_in_use" Stop "Stop that replica and finish it first (Delete in the window, tributary finish in the terminal), or choose another destination.",
+    /// A file cannot be read.
+    FileUnreadable "file_unreadable" Stop "Check the path, and that this user may read the file.",
+    /// A file goes on behind the dump in it.
+    FileGoesOn "file_goes_on" Stop "Have a redis-server load the file, run SAVE there, and load its dump.rdb. Or load the dump alone, without what follows it (in the terminal: --dump-only).",
     /// Data would flow back to where it came from.
     Cycle "cycle" Stop "Remove one direction: a database cannot be fed, directly or through others, by itself.",
     /// Source and destination are one database.
@@ -79,6 +85,12 @@ kinds! {
     UnknownValue "unknown_value" Stop "This type of value cannot be replicated yet. Delete or move the key at the source, then restart.",
     /// The destination cannot hold a value.
     ValueRefused "value_refused" Stop "The destination cannot load this value: it is older than the source or lacks a module. Upgrade it, then restart.",
+    /// The destination lacks a module.
+    ModuleMissing "module_missing" Stop "Load the module at the destination, or choose to leave its keys out (in the terminal: --skip-module-keys), then start again.",
+    /// The destination does not know fields of a hash that expire.
+    FieldExpiryUnknown "field_expiry_unknown" Stop "Use a destination that knows expiring fields (Redis 7.4, Valkey 9.0 or later), or choose to keep such fields without their expiry (in the terminal: --drop-field-expiry), then start again.",
+    /// The destination does not know function libraries.
+    FunctionsUnknown "functions_unknown" Stop "Use a destination of version 7.0 or later, or choose to leave function libraries out (in the terminal: --skip-functions), then start again.",
     /// The destination has fewer databases.
     DbOutOfRange "db_out_of_range" Stop "Raise `databases` in the destination's configuration and restart that server, or replicate single databases.",
     /// The server only talks to its own machine.

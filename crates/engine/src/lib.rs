@@ -8,9 +8,11 @@
 mod check;
 mod checkpoint;
 mod clients;
+mod compare;
 mod control;
 mod destination;
 mod dial;
+mod dialect;
 mod downstream;
 mod durability;
 mod endpoint;
@@ -24,8 +26,10 @@ mod handle;
 mod kinship;
 mod lag;
 mod link;
+mod load_file;
 mod lockdown;
 mod meters;
+mod omissions;
 mod owner;
 mod probe;
 mod refusal;
@@ -43,6 +47,10 @@ mod writer;
 
 pub use check::{CheckLine, CheckVerdict, check};
 pub use clients::{OwnClient, OwnClients};
+pub use compare::{
+    CompareHandle, CompareMode, CompareOptions, CompareProgress, CompareStage, Difference, DifferenceKind, KindCounts,
+    Repair, RepairOutcome, SideCount, Skipped, compare,
+};
 pub use destination::{Survey, survey};
 pub use downstream::{Downstream, Fed};
 pub use endpoint::{DEFAULT_PORT, DEFAULT_SENTINEL_PORT, Endpoint, EndpointError};
@@ -53,8 +61,12 @@ pub use failure::{Action, ErrorKind, Failure};
 pub use finish::{Finished, finish, forget_sources};
 pub use foreign::{ForeignWrite, ForeignWrites, watch_foreign};
 pub use handle::{ReplicaHandle, StartMode, start};
+pub use load_file::{
+    DumpFile, Existing, FileHeader, FileLoad, FileLoadHandle, FileLoadStatus, FilePhase, FileSurvey, inspect_file,
+    load_file, survey_for_file,
+};
 pub use lockdown::{LockDown, LockDownError, Released, lock_down, release};
 pub use secret::Secret;
-pub use spec::{MAX_SOURCES, ReplicaOptions, ReplicaSpec, SourceSpec, SpecError};
+pub use spec::{MAX_SOURCES, ReplicaOptions, ReplicaSpec, SourceSpec, SpecError, Unsupported};
 pub use spool::SpoolSpec;
 pub use status::{LockDownState, Phase, ReplicaStatus, Retry, SourceStatus, Status};

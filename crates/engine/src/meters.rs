@@ -40,6 +40,8 @@ pub(crate) struct Meters {
     pub last_command_ms: AtomicU64,
     /// Keys of the snapshot that the destination restored.
     pub keys: AtomicU64,
+    /// Keys that were left out, or kept without something, as the user agreed: of the snapshot, and once more of the stream.
+    pub omitted: AtomicU64,
     /// Lag.
     pub lag: LagMeter,
     /// Offset of a GETACK that is to be answered once it is applied; `u64::MAX` is none.
@@ -66,6 +68,10 @@ pub(crate) struct LinkState {
     pub paused: bool,
     /// Identity of the source's server process when it was last connected to.
     pub run_id: Option<String>,
+    /// What messages call the server: product and version.
+    pub server: Option<String>,
+    /// Its Redis version, by the first two numbers.
+    pub server_version: Option<(u32, u32)>,
     /// How expiries are carried, once the destination was reached.
     pub expiry: Option<Expiry>,
     /// It ended, for this reason if it was not the user's will.
@@ -97,6 +103,8 @@ impl Default for LinkState {
             streaming_since: None,
             paused: false,
             run_id: None,
+            server: None,
+            server_version: None,
             expiry: None,
             stopped: None,
         }
@@ -182,6 +190,7 @@ impl Default for Meters {
             commands: AtomicU64::new(0),
             last_command_ms: AtomicU64::new(0),
             keys: AtomicU64::new(0),
+            omitted: AtomicU64::new(0),
             lag: LagMeter::default(),
             ack_at: AtomicU64::new(u64::MAX),
             ack: Notify::new(),
@@ -212,6 +221,7 @@ impl Meters {
     /// The destination was emptied: what was counted before is gone.
     pub(crate) fn loading_begins(&self) {
         self.keys.store(0, Relaxed);
+        self.omitted.store(0, Relaxed);
         self.applied.store(0, Relaxed);
         self.checkpointed.store(0, Relaxed);
         self.received.store(0, Relaxed);

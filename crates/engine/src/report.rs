@@ -87,6 +87,7 @@ fn source_status(source: &SourceSpec, meters: &Meters) -> SourceStatus {
         bytes_total: loading.and_then(|load| load.bytes_total),
         keys,
         keys_total: loading.and_then(|load| load.keys_total),
+        omitted: meters.omitted.load(Relaxed),
         time_left: loading.zip(progress).and_then(|(load, percent)| time_left(&load, percent)),
         lag,
         lag_bytes,

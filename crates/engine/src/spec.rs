@@ -35,6 +35,19 @@ pub struct ReplicaOptions {
     pub lock_down: bool,
     /// What the destination feeds through other replicas.
     pub downstream: Downstream,
+    /// What becomes of data that the destination cannot hold.
+    pub unsupported: Unsupported,
+}
+
+/// What the user has agreed to lose where the destination cannot hold it. Without that it stops the sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unsupported {
+    /// Fields of hashes that expire are kept without their expiry.
+    pub drop_field_expiry: bool,
+    /// Keys of modules that the destination does not have are left out.
+    pub skip_module_keys: bool,
+    /// Function libraries are left out.
+    pub skip_functions: bool,
 }
 
 /// One destination and its sources: all that the engine needs to run.

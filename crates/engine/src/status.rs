@@ -100,6 +100,8 @@ pub struct SourceStatus {
     pub keys: u64,
     /// Keys that the snapshot is expected to hold.
     pub keys_total: Option<u64>,
+    /// Keys of the snapshot that were left out, or kept without something, as the user agreed.
+    pub omitted: u64,
     /// Time left until the snapshot is in, from the speed so far.
     pub time_left: Option<Duration>,
     /// Time between a command's execution on the source and on the destination.

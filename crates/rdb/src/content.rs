@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use crate::cursor::{Cursor, StringHead};
 use crate::error::{Broken, Parsed};
 use crate::kind::Encoding;
-use crate::lzf;
-use crate::packed;
+use crate::long::{Long, Run};
+use crate::packed::Packed;
 use crate::part::{Field, Part};
 use crate::skim::ascii_double;
 use crate::stream::StreamState;
@@ -17,26 +17,40 @@ pub(crate) struct Content {
     state: State,
     /// Bytes that a part should hold, about.
     part: usize,
+    /// What is wrong behind the bytes that the last call took.
+    broken: Option<Broken>,
 }
 
 #[derive(Debug)]
 enum State {
     /// Nothing was read yet.
     Start(Encoding),
-    /// A string, of which so many bytes follow.
-    Raw(u64),
-    /// A compressed string: compressed bytes that follow, and bytes that are still to come out.
-    Lzf(u64, u64, lzf::Stream),
-    /// Elements one by one: how many are left.
-    Each(Element, u64),
+    /// A string.
+    String(Run),
+    /// Elements one by one.
+    Each(Each),
+    /// A packed value.
+    Packed(Packed, Shape),
     /// A stream.
     Stream(StreamState),
     Done,
 }
 
+/// Elements one by one.
+#[derive(Debug)]
+struct Each {
+    element: Element,
+    /// How many are left.
+    left: u64,
+    /// A node whose elements are not all out.
+    node: Option<Packed>,
+    /// An element whose bytes are not all out.
+    long: Option<Long>,
+}
+
 /// What one element of a collection consists of.
 #[derive(Debug, Clone, Copy)]
-enum Element {
+pub(crate) enum Element {
     Plain,
     AsciiScored,
     Scored,
@@ -48,6 +62,16 @@ enum Element {
     /// A field behind its expiry, which counts from here, plus one.
     TtlField(u64),
     /// A field before its expiry.
+    FieldTtl,
+}
+
+/// What the elements of a packed value are.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    Plain,
+    Scored,
+    Field,
+    /// Field, value and expiry.
     FieldTtl,
 }
 
@@ -63,15 +87,21 @@ pub(crate) enum Step {
 
 impl Content {
     pub(crate) fn new(encoding: Encoding, part: usize) -> Self {
-        Self { state: State::Start(encoding), part: part.max(1) }
+        Self { state: State::Start(encoding), part: part.max(1), broken: None }
     }
 
     /// The next part of the value; `bytes` begins where the last call ended.
     pub(crate) fn next(&mut self, bytes: &[u8]) -> Parsed<Step> {
+        if let Some(broken) = self.broken {
+            return Err(broken);
+        }
         let mut cursor = Cursor::new(bytes, 0);
         match self.advance(&mut cursor) {
             // The state has moved on, so the bytes must be let go of.
-            Err(Broken::Need) if cursor.at > 0 => Ok(Step::Progress(cursor.at)),
+            Err(broken) if cursor.at > 0 => {
+                self.broken = Some(broken).filter(|broken| *broken != Broken::Need);
+                Ok(Step::Progress(cursor.at))
+            }
             other => other,
         }
     }
@@ -90,29 +120,18 @@ impl Content {
                         return Ok(Step::Part(cursor.at, part));
                     }
                 }
-                State::Raw(0) => self.state = State::Done,
-                State::Raw(left) => {
-                    let available = (cursor.left() as u64).min(*left).min(self.part as u64);
-                    if available == 0 {
-                        return Err(Broken::Need);
-                    }
-                    *left -= available;
-                    let piece = cursor.take(usize::try_from(available).map_err(|_| Broken::Need)?)?;
-                    return Ok(Step::Part(cursor.at, Part::Bytes(piece.to_vec())));
-                }
-                State::Lzf(compressed, length, lzf) => {
-                    if *compressed == 0 && *length == 0 {
-                        self.state = State::Done;
-                        continue;
-                    }
-                    let part = inflate(cursor, compressed, length, lzf, self.part)?;
-                    return Ok(Step::Part(cursor.at, part));
-                }
-                State::Each(_, 0) => self.state = State::Done,
-                State::Each(element, left) => {
-                    let part = elements(cursor, *element, left, self.part)?;
-                    return Ok(Step::Part(cursor.at, part));
-                }
+                State::String(run) => match run.next(cursor, self.part)? {
+                    Some(part) => return Ok(Step::Part(cursor.at, part)),
+                    None => self.state = State::Done,
+                },
+                State::Each(each) => match each.next(cursor, self.part)? {
+                    Some(part) => return Ok(Step::Part(cursor.at, part)),
+                    None => self.state = State::Done,
+                },
+                State::Packed(packed, shape) => match packed_elements(packed, *shape, self.part)? {
+                    Some(part) => return Ok(Step::Part(cursor.at, part)),
+                    None => self.state = State::Done,
+                },
                 State::Stream(stream) => {
                     return match stream.next(cursor, self.part)? {
                         Some(part) => Ok(Step::Part(cursor.at, part)),
@@ -131,7 +150,7 @@ impl Content {
 /// Reads what stands before the elements; a packed value is one part.
 fn start(encoding: Encoding, cursor: &mut Cursor<'_>) -> Parsed<(State, Option<Part>)> {
     use Encoding as E;
-    let mut each = |element| Ok((State::Each(element, cursor.length()?), None));
+    let mut each = |element| Ok((State::Each(Each::new(element, cursor.count()?)), None));
     match encoding {
         E::String => string(cursor),
         E::List | E::Set => each(Element::Plain),
@@ -140,151 +159,194 @@ fn start(encoding: Encoding, cursor: &mut Cursor<'_>) -> Parsed<(State, Option<P
         E::Hash => each(Element::Field),
         E::Quicklist => each(Element::Ziplist),
         E::Quicklist2 => each(Element::Node),
-        E::HashTtlPreGa => each(Element::TtlField(0)),
+        // The expiry itself.
+        E::HashTtlPreGa => each(Element::TtlField(1)),
         E::HashValkeyTtl => each(Element::FieldTtl),
         E::HashTtl => {
             let base = u64::from_le_bytes(cursor.array()?);
             // A hash whose fields have no expiry any more has no base either.
-            Ok((State::Each(Element::TtlField(base), cursor.length()?), None))
+            Ok((State::Each(Each::new(Element::TtlField(base), cursor.count()?)), None))
         }
         E::HashListpackTtl => {
             cursor.take(8)?;
-            packed_part(encoding, &cursor.string()?)
+            packed(encoding, cursor.string()?)
         }
         E::Stream(generation) => Ok((State::Stream(StreamState::new(generation)), None)),
         E::Module2 => Err(Broken::Malformed("a module's value, whose content only the module knows")),
-        _ => packed_part(encoding, &cursor.string()?),
+        _ => packed(encoding, cursor.string()?),
     }
 }
 
 fn string(cursor: &mut Cursor<'_>) -> Parsed<(State, Option<Part>)> {
     Ok(match cursor.string_head()? {
-        StringHead::Raw(length) => (State::Raw(length), None),
         StringHead::Int(number) => (State::Done, Some(Part::Bytes(number.to_string().into_bytes()))),
-        StringHead::Lzf(compressed, length) => (State::Lzf(compressed, length, lzf::Stream::default()), None),
+        head => (State::String(Run::new(head)), None),
     })
 }
 
-fn inflate(
-    cursor: &mut Cursor<'_>,
-    compressed: &mut u64,
-    length: &mut u64,
-    lzf: &mut lzf::Stream,
-    part: usize,
-) -> Parsed<Part> {
-    let available = usize::try_from((cursor.left() as u64).min(*compressed)).map_err(|_| Broken::Need)?;
-    let input = cursor.take(available)?;
-    let used = lzf.feed(input, part)?;
-    cursor.at -= available - used;
-    let piece = lzf.take();
-    if used == 0 && piece.is_empty() {
-        let all_there = available as u64 == *compressed;
-        return Err(if all_there { Broken::Malformed("compressed data that is cut off") } else { Broken::Need });
-    }
-    *compressed -= used as u64;
-    *length =
-        length.checked_sub(piece.len() as u64).ok_or(Broken::Malformed("compressed data longer than announced"))?;
-    if *compressed == 0 && *length > 0 {
-        return Err(Broken::Malformed("compressed data shorter than announced"));
-    }
-    Ok(Part::Bytes(piece.to_vec()))
-}
-
-/// The elements of a packed value.
-fn packed_part(encoding: Encoding, bytes: &[u8]) -> Parsed<(State, Option<Part>)> {
+/// Begins with a packed value.
+fn packed(encoding: Encoding, string: Cow<'_, [u8]>) -> Parsed<(State, Option<Part>)> {
     use Encoding as E;
-    let part = match encoding {
-        E::ListZiplist => Part::Elements(packed::ziplist(bytes)?),
-        E::SetIntset => Part::Elements(packed::intset(bytes)?),
-        E::SetListpack => Part::Elements(packed::listpack(bytes)?),
-        E::ZsetZiplist => Part::Scored(scored(packed::ziplist(bytes)?)?),
-        E::ZsetListpack => Part::Scored(scored(packed::listpack(bytes)?)?),
-        E::HashZipmap => Part::Fields(fields(packed::zipmap(bytes)?)?),
-        E::HashZiplist => Part::Fields(fields(packed::ziplist(bytes)?)?),
-        E::HashListpack => Part::Fields(fields(packed::listpack(bytes)?)?),
-        _ => Part::Fields(ttl_fields(packed::listpack(bytes)?)?),
+    let (packed, shape) = match encoding {
+        E::ListZiplist => (Packed::ziplist(string)?, Shape::Plain),
+        E::SetIntset => (Packed::intset(string)?, Shape::Plain),
+        E::SetListpack => (Packed::listpack(string)?, Shape::Plain),
+        E::ZsetZiplist => (Packed::ziplist(string)?, Shape::Scored),
+        E::ZsetListpack => (Packed::listpack(string)?, Shape::Scored),
+        E::HashZipmap => (Packed::zipmap(string)?, Shape::Field),
+        E::HashZiplist => (Packed::ziplist(string)?, Shape::Field),
+        E::HashListpack => (Packed::listpack(string)?, Shape::Field),
+        _ => (Packed::listpack(string)?, Shape::FieldTtl),
     };
-    Ok((State::Done, Some(part)))
+    Ok((State::Packed(packed, shape), None))
 }
 
-fn scored(elements: packed::Elements) -> Parsed<Vec<(Vec<u8>, f64)>> {
-    let mut members = Vec::with_capacity(elements.len() / 2);
-    let mut elements = elements.into_iter();
-    while let Some(member) = elements.next() {
-        let score = elements.next().and_then(|score| std::str::from_utf8(&score).ok()?.parse().ok());
-        members.push((member, score.ok_or(Broken::Malformed("a score that is no number"))?));
-    }
-    Ok(members)
-}
-
-fn fields(elements: packed::Elements) -> Parsed<Vec<Field>> {
-    let mut fields = Vec::with_capacity(elements.len() / 2);
-    let mut elements = elements.into_iter();
-    while let Some(name) = elements.next() {
-        let value = elements.next().ok_or(Broken::Malformed("a field without a value"))?;
-        fields.push(Field { name, value, expire_at_ms: None });
-    }
-    Ok(fields)
-}
-
-fn ttl_fields(elements: packed::Elements) -> Parsed<Vec<Field>> {
-    let mut fields = Vec::with_capacity(elements.len() / 3);
-    let mut elements = elements.into_iter();
-    while let Some(name) = elements.next() {
-        let (Some(value), Some(expiry)) = (elements.next(), elements.next()) else {
-            return Err(Broken::Malformed("a field without a value or an expiry"));
-        };
-        let expiry: u64 = std::str::from_utf8(&expiry)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .ok_or(Broken::Malformed("an expiry that is no number"))?;
-        fields.push(Field { name, value, expire_at_ms: (expiry > 0).then_some(expiry) });
-    }
-    Ok(fields)
-}
-
-/// Reads as many elements as are there, up to a part's size.
-fn elements(cursor: &mut Cursor<'_>, element: Element, left: &mut u64, size: usize) -> Parsed<Part> {
-    let begin = cursor.at;
+/// As many elements as make a part; `None` when there are no more.
+fn packed_elements(packed: &mut Packed, shape: Shape, size: usize) -> Parsed<Option<Part>> {
     let mut held = 0;
-    let mut part = match element {
-        Element::Plain | Element::Ziplist | Element::Node => Part::Elements(Vec::new()),
-        Element::AsciiScored | Element::Scored => Part::Scored(Vec::new()),
-        Element::Field | Element::TtlField(_) | Element::FieldTtl => Part::Fields(Vec::new()),
+    let mut part = match shape {
+        Shape::Plain => Part::Elements(Vec::new()),
+        Shape::Scored => Part::Scored(Vec::new()),
+        Shape::Field | Shape::FieldTtl => Part::Fields(Vec::new()),
     };
-    while *left > 0 && held < size {
-        let mut ahead = *cursor;
-        match add_element(&mut ahead, element, &mut part) {
-            Ok(added) => {
-                *cursor = ahead;
-                held += added;
-                *left -= 1;
+    while held < size {
+        let Some(element) = packed.next()? else { break };
+        held += memory(&element);
+        match &mut part {
+            Part::Scored(members) => {
+                let score = packed.next()?.as_deref().and_then(number::<f64>);
+                let score = score.filter(|score| !score.is_nan());
+                members.push((element, score.ok_or(Broken::Malformed("a score that is no number"))?));
             }
-            Err(Broken::Need) if cursor.at > begin => break,
-            Err(broken) => return Err(broken),
+            Part::Fields(fields) => {
+                let value = packed.next()?.ok_or(Broken::Malformed("a field without a value"))?;
+                held += memory(&value);
+                let expire_at_ms = match shape {
+                    Shape::FieldTtl => {
+                        let expiry = packed.next()?.as_deref().and_then(number::<u64>);
+                        let expiry = in_range(expiry.ok_or(Broken::Malformed("an expiry that is no number"))?)?;
+                        (expiry > 0).then_some(expiry)
+                    }
+                    _ => None,
+                };
+                fields.push(Field { name: element, value, expire_at_ms });
+            }
+            Part::Elements(elements) => elements.push(element),
+            _ => {}
         }
     }
-    Ok(part)
+    Ok((held > 0).then_some(part))
 }
 
-/// Adds one element; gives the memory that it takes, about. Compressed elements take more than they have bytes in the dump.
-fn add_element(cursor: &mut Cursor<'_>, element: Element, part: &mut Part) -> Parsed<usize> {
+/// An expiry that a server could hold: some count in signed numbers.
+fn in_range(expiry: u64) -> Parsed<u64> {
+    let known = i64::try_from(expiry).is_ok();
+    if known { Ok(expiry) } else { Err(Broken::Malformed("an expiry that is out of range")) }
+}
+
+fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The memory that an element takes, about.
+fn memory(bytes: &[u8]) -> usize {
+    bytes.len() + size_of::<Vec<u8>>()
+}
+
+impl Each {
+    fn new(element: Element, left: u64) -> Self {
+        Self { element, left, node: None, long: None }
+    }
+
+    /// The next part; `None` at the end.
+    fn next(&mut self, cursor: &mut Cursor<'_>, size: usize) -> Parsed<Option<Part>> {
+        if let Some(long) = &mut self.long {
+            let part = long.next(cursor, size)?;
+            if matches!(part, Part::LongEnd { .. }) {
+                self.long = None;
+                self.left -= 1;
+            }
+            return Ok(Some(part));
+        }
+        if self.left == 0 && self.node.is_none() {
+            return Ok(None);
+        }
+        self.elements(cursor, size).map(Some)
+    }
+
+    /// Reads as many elements as are there, up to a part's size; one that is too long is begun.
+    fn elements(&mut self, cursor: &mut Cursor<'_>, size: usize) -> Parsed<Part> {
+        let begin = cursor.at;
+        let mut held = 0;
+        let mut part = match self.element {
+            Element::Plain | Element::Ziplist | Element::Node => Part::Elements(Vec::new()),
+            Element::AsciiScored | Element::Scored => Part::Scored(Vec::new()),
+            Element::Field | Element::TtlField(_) | Element::FieldTtl => Part::Fields(Vec::new()),
+        };
+        while held < size {
+            if let (Some(packed), Part::Elements(elements)) = (self.node.as_mut(), &mut part) {
+                match packed.next()? {
+                    Some(element) => {
+                        held += memory(&element);
+                        elements.push(element);
+                    }
+                    None => self.node = None,
+                }
+                continue;
+            }
+            if self.left == 0 {
+                break;
+            }
+            let mut ahead = *cursor;
+            let long = Long::start(&mut ahead, self.element, size);
+            if matches!(long, Ok(Some(_))) && held > 0 {
+                break;
+            }
+            let added = match long {
+                Ok(Some((long, start))) => {
+                    *cursor = ahead;
+                    let long = self.long.insert(long);
+                    return start.map_or_else(|| long.next(cursor, size), Ok);
+                }
+                Ok(None) => {
+                    ahead = *cursor;
+                    add_element(&mut ahead, self.element, &mut part, &mut self.node)
+                }
+                Err(broken) => Err(broken),
+            };
+            match added {
+                Ok(added) => {
+                    *cursor = ahead;
+                    held += added;
+                    self.left -= 1;
+                }
+                Err(Broken::Need) if cursor.at > begin || held > 0 => break,
+                Err(broken) => return Err(broken),
+            }
+        }
+        Ok(part)
+    }
+}
+
+/// Adds one element, or opens a node; gives the memory that this takes, about. Compressed elements take more than they
+/// have bytes in the dump.
+fn add_element(cursor: &mut Cursor<'_>, element: Element, part: &mut Part, node: &mut Option<Packed>) -> Parsed<usize> {
     let owned = |string: Cow<'_, [u8]>| string.into_owned();
-    let size = |bytes: &Vec<u8>| bytes.len() + size_of::<Vec<u8>>();
     let mut added = 0;
     match part {
         Part::Elements(elements) => {
-            let more = match element {
-                Element::Ziplist => packed::ziplist(&cursor.string()?)?,
+            match element {
+                Element::Ziplist => *node = Some(Packed::ziplist(cursor.string()?)?),
                 Element::Node => match cursor.length()? {
-                    1 => vec![owned(cursor.string()?)],
-                    2 => packed::listpack(&cursor.string()?)?,
+                    1 => elements.push(owned(cursor.string()?)),
+                    2 => *node = Some(Packed::listpack(cursor.string()?)?),
                     _ => return Err(Broken::Malformed("an unknown node in a quicklist")),
                 },
-                _ => vec![owned(cursor.string()?)],
-            };
-            added = more.iter().map(size).sum();
-            elements.extend(more);
+                _ => elements.push(owned(cursor.string()?)),
+            }
+            if node.is_none() {
+                added = elements.last().map_or(0, |element| memory(element));
+            }
         }
         Part::Scored(members) => {
             let member = owned(cursor.string()?);
@@ -292,28 +354,41 @@ fn add_element(cursor: &mut Cursor<'_>, element: Element, part: &mut Part) -> Pa
                 Element::AsciiScored => ascii_double(cursor)?,
                 _ => f64::from_le_bytes(cursor.array()?),
             };
-            added = size(&member) + size_of::<f64>();
+            if score.is_nan() {
+                return Err(Broken::Malformed("a score that is no number"));
+            }
+            added = memory(&member) + size_of::<f64>();
             members.push((member, score));
         }
         Part::Fields(fields) => {
-            let before = match element {
-                Element::TtlField(base) => match cursor.length()? {
-                    0 => None,
-                    expiry if base == 0 => Some(expiry),
-                    expiry => Some(base.saturating_add(expiry - 1)),
-                },
-                _ => None,
-            };
+            let before = expiry_before(cursor, element)?;
+            // Nothing is decompressed again and again while the rest of the element is awaited.
+            let mut ahead = *cursor;
+            ahead.skip_bounded()?;
+            ahead.skip_bounded()?;
             let (name, value) = (owned(cursor.string()?), owned(cursor.string()?));
             let expire_at_ms = match element {
-                // -1 stands for none.
-                Element::FieldTtl => u64::try_from(i64::from_le_bytes(cursor.array()?)).ok(),
+                Element::FieldTtl => expiry_behind(cursor)?,
                 _ => before,
             };
-            added = size(&name) + size(&value);
+            added = memory(&name) + memory(&value);
             fields.push(Field { name, value, expire_at_ms });
         }
         _ => {}
     }
     Ok(added)
+}
+
+/// The expiry before a field, where the encoding has it there.
+pub(crate) fn expiry_before(cursor: &mut Cursor<'_>, element: Element) -> Parsed<Option<u64>> {
+    let Element::TtlField(base) = element else { return Ok(None) };
+    Ok(match cursor.length()? {
+        0 => None,
+        expiry => Some(in_range(base.saturating_add(expiry - 1))?),
+    })
+}
+
+/// The expiry behind a field; -1 stands for none.
+pub(crate) fn expiry_behind(cursor: &mut Cursor<'_>) -> Parsed<Option<u64>> {
+    Ok(u64::try_from(i64::from_le_bytes(cursor.array()?)).ok())
 }

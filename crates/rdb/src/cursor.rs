@@ -7,6 +7,10 @@ use crate::lzf;
 
 /// Longest string that is held in one piece.
 pub(crate) const STRING_LIMIT: u64 = 32 << 20;
+/// Longest string at all: proto-max-bulk-len can be set to any 64-bit number, a terabyte is beyond use.
+const LENGTH_LIMIT: u64 = 1 << 40;
+/// Most elements of a collection: with what a server needs for each, they are terabytes.
+const COUNT_LIMIT: u64 = 1 << 36;
 
 /// A position in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +28,16 @@ pub(crate) enum StringHead {
     Int(i64),
     /// LZF: compressed and original length.
     Lzf(u64, u64),
+}
+
+impl StringHead {
+    /// Length of the string in bytes.
+    pub(crate) fn len(self) -> u64 {
+        match self {
+            Self::Raw(length) | Self::Lzf(_, length) => length,
+            Self::Int(number) => number.to_string().len() as u64,
+        }
+    }
 }
 
 impl<'a> Cursor<'a> {
@@ -53,16 +67,30 @@ impl<'a> Cursor<'a> {
     }
 
     /// A length, or the number of a special encoding.
+    #[inline]
     fn length_or_encoding(&mut self) -> Parsed<(u64, bool)> {
         let first = self.byte()?;
+        // Most lengths are below 64.
+        if first < 0x40 {
+            return Ok((u64::from(first), false));
+        }
+        self.longer(first)
+    }
+
+    fn longer(&mut self, first: u8) -> Parsed<(u64, bool)> {
         Ok(match (first >> 6, first) {
-            (0, _) => (u64::from(first & 0x3f), false),
             (1, _) => (u64::from(first & 0x3f) << 8 | u64::from(self.byte()?), false),
             (3, _) => (u64::from(first & 0x3f), true),
             (_, 0x80) => (u64::from(u32::from_be_bytes(self.array()?)), false),
             (_, 0x81) => (u64::from_be_bytes(self.array()?), false),
             _ => return Err(Broken::Malformed("an unknown form of length")),
         })
+    }
+
+    /// A number of elements.
+    pub(crate) fn count(&mut self) -> Parsed<u64> {
+        let count = self.length()?;
+        if count > COUNT_LIMIT { Err(Broken::TooLarge(count, COUNT_LIMIT)) } else { Ok(count) }
     }
 
     /// A length.
@@ -74,14 +102,31 @@ impl<'a> Cursor<'a> {
     }
 
     /// The beginning of a string: how many bytes follow, or the string itself when it is an integer.
+    #[inline]
     pub(crate) fn string_head(&mut self) -> Parsed<StringHead> {
         match self.length_or_encoding()? {
-            (length, false) => Ok(StringHead::Raw(length)),
-            (0, true) => Ok(StringHead::Int(i64::from(i8::from_le_bytes(self.array()?)))),
-            (1, true) => Ok(StringHead::Int(i64::from(i16::from_le_bytes(self.array()?)))),
-            (2, true) => Ok(StringHead::Int(i64::from(i32::from_le_bytes(self.array()?)))),
-            (3, true) => Ok(StringHead::Lzf(self.length()?, self.length()?)),
-            _ => Err(Broken::Malformed("an unknown encoding of a string")),
+            (length, false) if length <= LENGTH_LIMIT => Ok(StringHead::Raw(length)),
+            (length, false) => Err(Broken::TooLarge(length, LENGTH_LIMIT)),
+            (encoding, true) => self.encoded_head(encoding),
+        }
+    }
+
+    fn encoded_head(&mut self, encoding: u64) -> Parsed<StringHead> {
+        let head = match encoding {
+            0 => StringHead::Int(i64::from(i8::from_le_bytes(self.array()?))),
+            1 => StringHead::Int(i64::from(i16::from_le_bytes(self.array()?))),
+            2 => StringHead::Int(i64::from(i32::from_le_bytes(self.array()?))),
+            3 => StringHead::Lzf(self.length()?, self.length()?),
+            _ => return Err(Broken::Malformed("an unknown encoding of a string")),
+        };
+        match head {
+            StringHead::Lzf(compressed, length) if compressed.max(length) > LENGTH_LIMIT => {
+                Err(Broken::TooLarge(compressed.max(length), LENGTH_LIMIT))
+            }
+            StringHead::Lzf(compressed, length) if length > compressed.saturating_mul(lzf::MOST) => {
+                Err(Broken::Malformed("a compressed string that announces more than it can hold"))
+            }
+            _ => Ok(head),
         }
     }
 
@@ -100,17 +145,29 @@ impl<'a> Cursor<'a> {
         Ok(string)
     }
 
-    /// Passes over a string; gives the bytes that are missing when it does not end here.
+    /// Passes over a string that is to be held in one piece.
+    pub(crate) fn skip_bounded(&mut self) -> Parsed<()> {
+        self.skip(STRING_LIMIT)
+    }
+
+    /// Passes over a string.
+    #[inline]
     pub(crate) fn skip_string(&mut self) -> Parsed<()> {
+        self.skip(u64::MAX)
+    }
+
+    #[inline]
+    fn skip(&mut self, limit: u64) -> Parsed<()> {
         let mut ahead = *self;
         let length = match ahead.string_head()? {
             StringHead::Raw(length) | StringHead::Lzf(length, _) => length,
             StringHead::Int(_) => 0,
         };
-        if length > ahead.left() as u64 {
-            return Err(Broken::Need);
+        if length > limit {
+            return Err(Broken::TooLarge(length, limit));
         }
-        self.at = ahead.at + usize::try_from(length).map_err(|_| Broken::Need)?;
+        ahead.take(usize::try_from(length).map_err(|_| Broken::Need)?)?;
+        *self = ahead;
         Ok(())
     }
 }

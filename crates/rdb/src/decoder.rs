@@ -3,9 +3,9 @@ use std::ops::Range;
 
 use crate::content::{Content, Step};
 use crate::crc::Crc;
-use crate::cursor::{Cursor, StringHead, bounded};
+use crate::cursor::Cursor;
 use crate::error::{Broken, Parsed, RdbError, shown};
-use crate::event::{Event, Large, Value};
+use crate::event::{Event, Large, Value, module_name};
 use crate::kind::{Encoding, Logical, ValueKind};
 use crate::skim::{Skim, module_value};
 
@@ -13,6 +13,10 @@ use crate::skim::{Skim, module_value};
 const REDIS_VERSION: u32 = 12;
 /// The versions of Valkey 9 that are understood.
 const VALKEY_VERSIONS: std::ops::RangeInclusive<u32> = 80..=80;
+
+/// A module's value as Redis 4.0 wrote it before its release, without the marks by which one can pass over it (rdb.h,
+/// `RDB_TYPE_MODULE_PRE_GA`).
+const MODULE_UNMARKED: u8 = 6;
 
 /// Bounds of what is held in memory.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +72,7 @@ enum State {
     /// An object: its parts' places, relative to `start`.
     Object(Object),
     /// An object that comes in parts, and its key as it is shown.
-    Large(Content, String),
+    Large(Box<Content>, String),
     Checksum,
     Done,
 }
@@ -91,7 +95,8 @@ enum Found {
     SelectDb,
     ResizeDb(u64, u64),
     Function(Range<usize>),
-    Value(Object, usize),
+    /// A value's kind, the place of its key, and the value's length.
+    Value(ValueKind, Range<usize>, usize),
     LargeStart(Large<'static>),
     LargePart(crate::Part),
     LargeEnd,
@@ -143,6 +148,15 @@ impl Decoder {
         self.buf = Vec::new();
         (self.start, self.summed) = (0, 0);
         rest
+    }
+
+    /// Says that no more bytes come.
+    ///
+    /// # Errors
+    /// When the dump's end has not been decoded.
+    pub fn finish(&self) -> Result<(), RdbError> {
+        let left = self.buf.len().saturating_sub(self.start) as u64;
+        if matches!(self.state, State::Done) { Ok(()) } else { Err(RdbError::CutOff { offset: self.offset + left }) }
     }
 
     /// The next event; `None` when more bytes are wanted.
@@ -219,7 +233,8 @@ impl Decoder {
 
     fn header(&mut self) -> Result<Found, Stop> {
         let magic: [u8; 9] = Cursor::new(self.rest(), 0).array()?;
-        let number = |digits: &[u8]| std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok());
+        let digits = |digits: &[u8]| digits.iter().all(u8::is_ascii_digit);
+        let number = |text: &[u8]| std::str::from_utf8(text).ok().filter(|_| digits(text))?.parse().ok();
         let (valkey, version) = match &magic {
             [b'R', b'E', b'D', b'I', b'S', digits @ ..] => (false, number(digits)),
             [b'V', b'A', b'L', b'K', b'E', b'Y', digits @ ..] => (true, number(digits)),
@@ -261,8 +276,10 @@ impl Decoder {
             }
             0xfb => Found::ResizeDb(cursor.length()?, cursor.length()?),
             0xfa => {
-                let name = string_range(&mut cursor)?;
-                Found::Aux(name, string_range(&mut cursor)?)
+                let (name, value) = (string_range(&mut cursor)?, string_range(&mut cursor)?);
+                Cursor::new(rest, name.start).string()?;
+                Cursor::new(rest, value.start).string()?;
+                Found::Aux(name, value)
             }
             0xf9 => {
                 self.meta.freq = Some(cursor.byte()?);
@@ -280,7 +297,11 @@ impl Decoder {
                 self.state = State::ModuleAux;
                 Found::ModuleAux(module)
             }
-            0xf5 => Found::Function(string_range(&mut cursor)?),
+            0xf5 => {
+                let code = string_range(&mut cursor)?;
+                Cursor::new(rest, code.start).string()?;
+                Found::Function(code)
+            }
             0xf4 => {
                 // Slot, keys and expiring keys: a hint for the size of tables.
                 for _ in 0..3 {
@@ -292,12 +313,15 @@ impl Decoder {
             _ => {
                 let key = string_range(&mut cursor)?;
                 let kind = ValueKind::new(opcode, self.valkey);
+                let decoded = Cursor::new(rest, key.start).string()?;
+                if opcode == MODULE_UNMARKED {
+                    let module = module_name(cursor.length()?);
+                    return Err(RdbError::ModuleUnmarked { module, key: shown(&decoded), offset: self.offset }.into());
+                }
                 let Some(encoding) = kind.encoding() else {
-                    let key = Cursor::new(rest, key.start).string()?;
-                    return Err(RdbError::unknown_type(kind, &key, self.offset).into());
+                    return Err(RdbError::unknown_type(kind, &decoded, self.offset).into());
                 };
-                self.state = State::Object(Object { kind, encoding, key, skim: Skim::new(encoding) });
-                return Ok(Found::Nothing);
+                return self.object(Object { kind, encoding, key, skim: Skim::new(encoding) });
             }
         };
         self.shown = cursor.at;
@@ -310,13 +334,20 @@ impl Decoder {
         match object.skim.walk(value) {
             Ok(len) if len <= self.limits.collect => {
                 self.shown = begin + len;
-                Ok(Found::Value(object, len))
+                Ok(Found::Value(object.kind, object.key, len))
             }
             Ok(_) => self.begin_large(object),
             Err(Broken::Need) if value.len() > self.limits.collect => self.begin_large(object),
-            Err(broken) => {
+            Err(Broken::Need) => {
                 self.state = State::Object(object);
-                Err(broken.into())
+                Err(Broken::Need.into())
+            }
+            // Not earlier than it would be if the value came in small pieces.
+            Err(_) if object.skim.at > self.limits.collect => self.begin_large(object),
+            Err(broken) => {
+                let offset = self.offset + (begin + object.skim.at) as u64;
+                let key = Cursor::new(self.rest(), object.key.start).string()?;
+                Err(RdbError::in_value(shown(&key), broken.at(offset)).into())
             }
         }
     }
@@ -326,13 +357,15 @@ impl Decoder {
         let key = Cursor::new(rest, object.key.start).string()?.into_owned();
         let shown_key = shown(&key);
         if object.kind.logical() == Some(Logical::Module) {
-            return Err(self.cannot_split("a module's value", shown_key, self.limits.collect as u64));
+            let module = module_name(Cursor::new(rest, object.key.end).length()?);
+            return Err(self.cannot_split(
+                format!("a value of the module type {module}"),
+                shown_key,
+                self.limits.collect as u64,
+            ));
         }
         let string_len = match object.encoding {
-            Encoding::String => Some(match Cursor::new(rest, object.key.end).string_head()? {
-                StringHead::Raw(length) | StringHead::Lzf(_, length) => length,
-                StringHead::Int(number) => number.to_string().len() as u64,
-            }),
+            Encoding::String => Some(Cursor::new(rest, object.key.end).string_head()?.len()),
             _ => None,
         };
         let meta = std::mem::take(&mut self.meta);
@@ -347,11 +380,11 @@ impl Decoder {
         };
         self.shown = object.key.end;
         let content = Content::new(object.encoding, self.limits.part);
-        self.state = State::Large(content, shown_key);
+        self.state = State::Large(Box::new(content), shown_key);
         Ok(Found::LargeStart(large))
     }
 
-    fn large(&mut self, mut content: Content, key: String) -> Result<Found, Stop> {
+    fn large(&mut self, mut content: Box<Content>, key: String) -> Result<Found, Stop> {
         match content.next(self.rest()) {
             Ok(Step::Part(used, part)) => {
                 self.shown = used;
@@ -367,15 +400,16 @@ impl Decoder {
                 self.shown = used;
                 Ok(Found::LargeEnd)
             }
-            Err(Broken::TooLarge(_, limit)) => Err(self.cannot_split("one element", key, limit)),
-            Err(broken) => {
+            Err(Broken::TooLarge(_, limit)) => Err(self.cannot_split("one element".to_owned(), key, limit)),
+            Err(Broken::Need) => {
                 self.state = State::Large(content, key);
-                Err(broken.into())
+                Err(Broken::Need.into())
             }
+            Err(broken) => Err(RdbError::in_value(key, broken.at(self.offset())).into()),
         }
     }
 
-    fn cannot_split(&self, kind: &'static str, key: String, limit: u64) -> Stop {
+    fn cannot_split(&self, kind: String, key: String, limit: u64) -> Stop {
         RdbError::CannotSplit { kind, key, offset: self.offset, limit }.into()
     }
 
@@ -411,14 +445,14 @@ impl Decoder {
             Found::SelectDb => Event::SelectDb(self.db),
             Found::ResizeDb(keys, expires) => Event::ResizeDb { keys, expires },
             Found::Function(code) => Event::Function(string(code)),
-            Found::Value(object, len) => Event::Value(Value {
+            Found::Value(kind, key, len) => Event::Value(Value {
                 db: self.db,
-                raw: rest.get(object.key.end..object.key.end + len).unwrap_or_default(),
-                key: string(object.key),
+                raw: rest.get(key.end..key.end + len).unwrap_or_default(),
+                key: string(key),
                 expire_at_ms: meta.expire_at_ms,
                 idle_s: meta.idle_s,
                 freq: meta.freq,
-                kind: object.kind,
+                kind,
             }),
             Found::LargeStart(large) => Event::LargeStart(large),
             Found::LargePart(part) => Event::LargePart(part),
@@ -427,25 +461,11 @@ impl Decoder {
     }
 }
 
-/// A module's name: nine characters of 6 bits in the high bits of its ID (Redis' module.c, `moduleTypeEncodeId`).
-fn module_name(id: u64) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let letter = |i: u32| LETTERS.get((id >> (58 - 6 * i) & 63) as usize).copied().unwrap_or(b'?') as char;
-    (0..9).map(letter).collect()
-}
-
-/// Where a string stands, once all of it is there and decodes.
+/// Where a string stands, once all of it is there. Whether it decodes is for the caller to see, once all that it wants is
+/// there: it may be compressed, and would be decompressed again with all bytes that come.
 fn string_range(cursor: &mut Cursor<'_>) -> Parsed<Range<usize>> {
     let start = cursor.at;
-    let mut head = *cursor;
-    match head.string_head()? {
-        StringHead::Lzf(..) => drop(cursor.string()?),
-        StringHead::Raw(length) => {
-            bounded(length)?;
-            cursor.skip_string()?;
-        }
-        StringHead::Int(_) => cursor.skip_string()?,
-    }
+    cursor.skip_bounded()?;
     Ok(start..cursor.at)
 }
 

@@ -7,23 +7,38 @@ use crate::crc::Crc;
 /// Bytes of a payload beside the value.
 const FRAME: usize = 1 + 2 + 8;
 
-/// Length of the payload of a value of `raw` bytes.
+/// Length of the payload of a value of so many bytes.
 #[must_use]
-pub fn payload_len(raw: &[u8]) -> usize {
-    raw.len() + FRAME
+pub fn payload_len(raw: usize) -> usize {
+    raw + FRAME
 }
 
 /// Appends the payload of a value. Its version is the lowest that knows the encoding, so that the oldest server that can
 /// hold the value takes it.
 pub fn write_payload(out: &mut Vec<u8>, kind: ValueKind, raw: &[u8]) {
     let start = out.len();
-    out.reserve(payload_len(raw));
+    out.reserve(payload_len(raw.len()));
     out.push(kind.byte());
     out.extend_from_slice(raw);
     out.extend_from_slice(&kind.rdb_version().to_le_bytes());
     let mut crc = Crc::default();
     crc.update(out.get(start..).unwrap_or_default());
     out.extend_from_slice(&crc.value().to_le_bytes());
+}
+
+/// A payload once more with this version; `None` where it has it, or is no payload.
+#[must_use]
+pub fn with_version(payload: &[u8], version: u16) -> Option<Vec<u8>> {
+    let (content, footer) = payload.split_at_checked(payload.len().checked_sub(FRAME - 1)?)?;
+    if footer.starts_with(&version.to_le_bytes()) {
+        return None;
+    }
+    let mut out = content.to_vec();
+    out.extend_from_slice(&version.to_le_bytes());
+    let mut crc = Crc::default();
+    crc.update(&out);
+    out.extend_from_slice(&crc.value().to_le_bytes());
+    Some(out)
 }
 
 #[cfg(test)]
@@ -39,6 +54,10 @@ mod tests {
         let mut out = Vec::new();
         write_payload(&mut out, ValueKind::new(0, false), b"\xc0\n");
         assert_eq!(out[..5], *b"\x00\xc0\n\x06\x00");
-        assert_eq!(out.len(), payload_len(b"\xc0\n"));
+        assert_eq!(out.len(), payload_len(2));
+        let other = with_version(b"\x00\xc0\n\t\x00\xbem\x06\x89Z(\x00\n", 6).unwrap();
+        assert_eq!(other, out);
+        assert_eq!(with_version(&out, 6), None);
+        assert_eq!(with_version(b"short", 6), None);
     }
 }

@@ -6,8 +6,8 @@ pub enum RdbError {
     /// The first nine bytes are not a dump's.
     #[error("it does not begin as a dump of Redis or Valkey")]
     NotADump,
-    /// A version that came after this decoder.
-    #[error("RDB version {version} of {} is newer than this decoder", if *valkey { "Valkey" } else { "Redis" })]
+    /// A version that is none, or came after this decoder.
+    #[error("RDB version {version} of {} is not one that this decoder knows", if *valkey { "Valkey" } else { "Redis" })]
     UnknownVersion {
         /// The version.
         version: u32,
@@ -17,9 +17,9 @@ pub enum RdbError {
     /// A length said more than the format or this decoder's bound allows.
     #[error("length {len} at byte {offset} exceeds the limit of {limit}")]
     LengthTooLarge {
-        /// The announced length.
+        /// The announced length, in bytes or elements.
         len: u64,
-        /// Where it stands.
+        /// Where the opcode or element that it belongs to begins.
         offset: u64,
         /// The bound.
         limit: u64,
@@ -46,7 +46,7 @@ pub enum RdbError {
     #[error("the key “{key}” at byte {offset} ({kind}) is larger than {limit} bytes and cannot be split")]
     CannotSplit {
         /// The kind of value.
-        kind: &'static str,
+        kind: String,
         /// The key, with what is not printable escaped.
         key: String,
         /// Where the object begins.
@@ -54,12 +54,38 @@ pub enum RdbError {
         /// The bound in bytes.
         limit: u64,
     },
+    /// A value that only its module can read, and nobody can pass over.
+    #[error(
+        "the key “{key}” at byte {offset} holds a value of the module type {module} in a form of before Redis 4.0's release"
+    )]
+    ModuleUnmarked {
+        /// The type's name, nine characters.
+        module: String,
+        /// The key, with what is not printable escaped.
+        key: String,
+        /// Where the object begins.
+        offset: u64,
+    },
     /// Bytes that break the format.
     #[error("{what} at byte {offset}")]
     Malformed {
         /// What is wrong.
         what: &'static str,
-        /// Where, at the latest.
+        /// Where the opcode or element in question begins; for an element of a packed string, where that begins or ends.
+        offset: u64,
+    },
+    /// A value that cannot be decoded.
+    #[error("the value of the key “{key}”: {cause}")]
+    InValue {
+        /// The key, with what is not printable escaped.
+        key: String,
+        /// Why not.
+        cause: Box<RdbError>,
+    },
+    /// No more bytes come, and the dump's end was not there.
+    #[error("the dump is cut off at byte {offset}")]
+    CutOff {
+        /// How many bytes there were.
         offset: u64,
     },
     /// The checksum at the end does not fit.
@@ -82,7 +108,13 @@ impl RdbError {
                 | Self::UnknownOpcode { .. }
                 | Self::UnknownType { .. }
                 | Self::CannotSplit { .. }
+                | Self::ModuleUnmarked { .. }
         )
+    }
+
+    /// Why the value of a key cannot be decoded.
+    pub(crate) fn in_value(key: String, cause: Self) -> Self {
+        Self::InValue { key, cause: Box::new(cause) }
     }
 
     /// An unknown type, with its key shown.

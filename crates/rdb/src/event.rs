@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use crate::content::{Content, Step};
 use crate::cursor::{Cursor, StringHead};
 use crate::error::{Broken, RdbError};
-use crate::{Part, ValueKind};
+use crate::{Logical, Part, ValueKind};
 
 /// What a dump holds, in its order.
 #[derive(Debug)]
@@ -84,26 +84,79 @@ impl Value<'_> {
         }
     }
 
+    /// The name of a module's type, nine characters; `None` for every other value.
+    #[must_use]
+    pub fn module(&self) -> Option<String> {
+        let id = Cursor::new(self.raw, 0).length().ok();
+        id.filter(|_| self.kind.logical() == Some(Logical::Module)).map(module_name)
+    }
+
+    /// The same as an object that comes in parts: for a server that does not take it whole.
+    #[must_use]
+    pub fn in_parts(&self) -> Large<'_> {
+        let head = Cursor::new(self.raw, 0).string_head().ok();
+        let string_len = head.filter(|_| self.kind.logical() == Some(Logical::String)).map(|head| head.len());
+        Large {
+            db: self.db,
+            key: Cow::Borrowed(&self.key),
+            expire_at_ms: self.expire_at_ms,
+            idle_s: self.idle_s,
+            freq: self.freq,
+            kind: self.kind,
+            string_len,
+        }
+    }
+
+    /// The content, decoded, in parts of about `part` bytes. What follows an error is of no use.
+    pub fn parts(&self, part: usize) -> Parts<'_> {
+        let content = self.kind.encoding().map(|encoding| Content::new(encoding, part));
+        Parts { content: content.ok_or_else(|| RdbError::unknown_type(self.kind, &self.key, 0)), raw: self.raw, at: 0 }
+    }
+
     /// The whole content, decoded. Parts of one kind may come several times.
     ///
     /// # Errors
     /// When the bytes break the format; offsets then count within the value.
     pub fn content(&self) -> Result<Vec<Part>, RdbError> {
-        let encoding = self.kind.encoding().ok_or_else(|| RdbError::unknown_type(self.kind, &self.key, 0))?;
-        let mut content = Content::new(encoding, usize::MAX);
-        let (mut at, mut parts) = (0, Vec::new());
+        self.parts(usize::MAX).collect()
+    }
+}
+
+/// The parts of a value, see [`Value::parts`].
+#[derive(Debug)]
+pub struct Parts<'a> {
+    content: Result<Content, RdbError>,
+    raw: &'a [u8],
+    at: usize,
+}
+
+impl Iterator for Parts<'_> {
+    type Item = Result<Part, RdbError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
         loop {
-            match content.next(self.raw.get(at..).unwrap_or_default()) {
+            let content = match &mut self.content {
+                Ok(content) => content,
+                Err(error) => return Some(Err(error.clone())),
+            };
+            match content.next(self.raw.get(self.at..).unwrap_or_default()) {
                 Ok(Step::Part(used, part)) => {
-                    at += used;
-                    parts.push(part);
+                    self.at += used;
+                    return Some(Ok(part));
                 }
-                Ok(Step::Progress(used)) => at += used,
-                Ok(Step::End(_)) => return Ok(parts),
-                Err(broken) => return Err(broken.at(at as u64)),
+                Ok(Step::Progress(used)) => self.at += used,
+                Ok(Step::End(_)) => return None,
+                Err(broken) => return Some(Err(broken.at(self.at as u64))),
             }
         }
     }
+}
+
+/// A module's name: nine characters of 6 bits in the high bits of its ID (Redis' module.c, `moduleTypeEncodeId`).
+pub(crate) fn module_name(id: u64) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let letter = |i: u32| LETTERS.get((id >> (58 - 6 * i) & 63) as usize).copied().unwrap_or(b'?') as char;
+    (0..9).map(letter).collect()
 }
 
 /// An object that is too large to be collected.

@@ -55,6 +55,11 @@ impl ValueKind {
         self.byte
     }
 
+    /// Whether the dump is one of Valkey 9 and later.
+    pub(crate) fn is_valkey(self) -> bool {
+        self.valkey
+    }
+
     pub(crate) fn encoding(self) -> Option<Encoding> {
         use Encoding as E;
         Some(match (self.byte, self.valkey) {

@@ -5,10 +5,13 @@ use crate::error::{Broken, Parsed};
 /// How far a reference reaches back.
 const WINDOW: usize = 8192;
 
+/// How many bytes come out of one at most: a reference of 3 bytes gives up to 264.
+pub(crate) const MOST: u64 = 88;
+
 /// Decompresses to exactly `length` bytes.
 pub(crate) fn decompress(mut input: &[u8], length: usize) -> Parsed<Vec<u8>> {
-    // Not by the announced length alone: one reference of 3 bytes gives at most 264.
-    let mut out = Vec::with_capacity(length.min(input.len().saturating_mul(88)));
+    // Not by the announced length alone.
+    let mut out = Vec::with_capacity(length.min(input.len().saturating_mul(MOST as usize)));
     while !input.is_empty() {
         let used = step(input, &mut out).map_err(|_| Broken::Malformed("compressed data that is cut off"))??;
         if out.len() > length {

@@ -1,13 +1,152 @@
 //! The packed encodings: many small elements in one string.
 //!
-//! Formats: ziplist.c, listpack.c, intset.c and zipmap.c of Redis. Each reader gives every element as bytes, integers in
-//! decimal, as commands would give them.
+//! Formats: ziplist.c, listpack.c, intset.c and zipmap.c of Redis. Every element comes as bytes, integers in decimal, as
+//! commands would give them.
+
+use std::borrow::Cow;
 
 use crate::cursor::Cursor;
 use crate::error::{Broken, Parsed};
 
-/// Elements of a packed string.
-pub(crate) type Elements = Vec<Vec<u8>>;
+/// A packed string, and how far it is read. Its elements come one by one: all of them take up to forty times the
+/// memory of the string.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    bytes: Vec<u8>,
+    at: usize,
+    format: Format,
+    /// Elements that the header announces and that were not read; `None` where it does not tell.
+    left: Option<u64>,
+    ended: bool,
+}
+
+/// An element as it stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Item<'a> {
+    Text(&'a [u8]),
+    Int(i64),
+}
+
+impl Item<'_> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.to_vec(),
+            Self::Int(number) => number.to_string().into_bytes(),
+        }
+    }
+
+    /// The number that it is or says.
+    pub(crate) fn number(self) -> Option<i64> {
+        match self {
+            Self::Text(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+            Self::Int(number) => Some(number),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Format {
+    Ziplist,
+    Listpack,
+    /// Its members' width in bytes.
+    Intset(u32),
+    /// A field is next, or the value behind one.
+    Zipmap {
+        value: bool,
+    },
+}
+
+impl Packed {
+    /// A ziplist: total bytes and the tail's offset (4 each), the count (2), which is not exact from 65535 on.
+    pub(crate) fn ziplist(string: Cow<'_, [u8]>) -> Parsed<Self> {
+        let mut cursor = Cursor::new(&string, 0);
+        let cut = "a ziplist that is cut off";
+        let len = u32::from_le_bytes(whole(cursor.array(), cut)?);
+        let tail = u32::from_le_bytes(whole(cursor.array(), cut)?);
+        let count = u16::from_le_bytes(whole(cursor.array(), cut)?);
+        if u64::from(len) != string.len() as u64 || tail >= len {
+            return Err(Broken::Malformed("a ziplist whose header names another length"));
+        }
+        let left = (count != u16::MAX).then_some(u64::from(count));
+        Ok(Self { at: cursor.at, bytes: string.into_owned(), format: Format::Ziplist, left, ended: false })
+    }
+
+    /// A listpack: total bytes (4) and the count (2), which is 65535 where it is not known.
+    pub(crate) fn listpack(string: Cow<'_, [u8]>) -> Parsed<Self> {
+        let mut cursor = Cursor::new(&string, 0);
+        let len = u32::from_le_bytes(whole(cursor.array(), "a listpack that is cut off")?);
+        let count = u16::from_le_bytes(whole(cursor.array(), "a listpack that is cut off")?);
+        if u64::from(len) != string.len() as u64 {
+            return Err(Broken::Malformed("a listpack whose header names another length"));
+        }
+        let left = (count != u16::MAX).then_some(u64::from(count));
+        Ok(Self { at: cursor.at, bytes: string.into_owned(), format: Format::Listpack, left, ended: false })
+    }
+
+    /// An intset: the width of its members and their number (4 each).
+    pub(crate) fn intset(string: Cow<'_, [u8]>) -> Parsed<Self> {
+        let mut cursor = Cursor::new(&string, 0);
+        let width = u32::from_le_bytes(whole(cursor.array(), "an intset that is cut off")?);
+        let count = u32::from_le_bytes(whole(cursor.array(), "an intset that is cut off")?);
+        if !matches!(width, 2 | 4 | 8) {
+            return Err(Broken::Malformed("an intset of an unknown width"));
+        }
+        if u64::from(count) * u64::from(width) != cursor.left() as u64 {
+            return Err(Broken::Malformed("an intset whose header names another length"));
+        }
+        let left = Some(u64::from(count));
+        Ok(Self { at: cursor.at, bytes: string.into_owned(), format: Format::Intset(width), left, ended: false })
+    }
+
+    /// A zipmap: the number of pairs (1), which is not exact from 254 on. Fields and values come one after the other.
+    pub(crate) fn zipmap(string: Cow<'_, [u8]>) -> Parsed<Self> {
+        let mut cursor = Cursor::new(&string, 0);
+        let count = whole(cursor.byte(), "a zipmap that is cut off")?;
+        let left = (count < 254).then_some(2 * u64::from(count));
+        Ok(Self {
+            at: cursor.at,
+            bytes: string.into_owned(),
+            format: Format::Zipmap { value: false },
+            left,
+            ended: false,
+        })
+    }
+
+    /// The next element; `None` at the end.
+    pub(crate) fn next(&mut self) -> Parsed<Option<Vec<u8>>> {
+        Ok(self.item()?.map(Item::into_bytes))
+    }
+
+    /// The next element as it stands; `None` at the end.
+    pub(crate) fn item(&mut self) -> Parsed<Option<Item<'_>>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let mut cursor = Cursor::new(&self.bytes, self.at);
+        let element = match &mut self.format {
+            Format::Ziplist => whole(ziplist_element(&mut cursor), "a ziplist that is cut off")?,
+            Format::Listpack => whole(listpack_element(&mut cursor), "a listpack that is cut off")?,
+            Format::Intset(_) if cursor.left() == 0 => None,
+            Format::Intset(width) => Some(whole(member(&mut cursor, *width), "an intset that is cut off")?),
+            Format::Zipmap { value } => {
+                let element = whole(zipmap_element(&mut cursor, *value), "a zipmap that is cut off")?;
+                *value = !*value;
+                element
+            }
+        };
+        (self.at, self.ended) = (cursor.at, element.is_none());
+        let left = self.left.map(|left| left.checked_sub(u64::from(element.is_some())));
+        match (left, &element) {
+            (Some(None), _) | (Some(Some(1..)), None) => {
+                Err(Broken::Malformed("a packed value whose header names another count"))
+            }
+            (left, _) => {
+                self.left = left.flatten();
+                Ok(element)
+            }
+        }
+    }
+}
 
 /// Bytes that end before they should are malformed here: a packed string is whole.
 fn whole<T>(parsed: Parsed<T>, what: &'static str) -> Parsed<T> {
@@ -15,12 +154,8 @@ fn whole<T>(parsed: Parsed<T>, what: &'static str) -> Parsed<T> {
 }
 
 /// The end byte was read: nothing may follow, or elements would be lost unnoticed.
-fn end<T>(cursor: &Cursor<'_>) -> Parsed<Option<T>> {
+fn end(cursor: &Cursor<'_>) -> Parsed<Option<Item<'static>>> {
     if cursor.left() == 0 { Ok(None) } else { Err(Broken::Malformed("a packed value with bytes behind its end")) }
-}
-
-fn decimal(number: i64) -> Vec<u8> {
-    number.to_string().into_bytes()
 }
 
 /// A signed integer of 24 bits, little endian.
@@ -29,20 +164,7 @@ fn i24(bytes: [u8; 3]) -> i64 {
     i64::from(i32::from_le_bytes([0, a, b, c]) >> 8)
 }
 
-/// The elements of a ziplist.
-pub(crate) fn ziplist(bytes: &[u8]) -> Parsed<Elements> {
-    // Total bytes and the tail's offset (4 each), the count (2).
-    let mut cursor = Cursor::new(bytes, 10);
-    let mut elements = Vec::new();
-    loop {
-        match whole(ziplist_element(&mut cursor), "a ziplist that is cut off")? {
-            Some(element) => elements.push(element),
-            None => return Ok(elements),
-        }
-    }
-}
-
-fn ziplist_element(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<u8>>> {
+fn ziplist_element<'a>(cursor: &mut Cursor<'a>) -> Parsed<Option<Item<'a>>> {
     match cursor.byte()? {
         0xff => return end(cursor),
         // Length of the element before: five bytes when the first says 254.
@@ -50,7 +172,7 @@ fn ziplist_element(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<u8>>> {
         _ => {}
     }
     let head = cursor.byte()?;
-    let text = |cursor: &mut Cursor<'_>, len: usize| cursor.take(len).map(|bytes| Some(bytes.to_vec()));
+    let text = |cursor: &mut Cursor<'a>, len: usize| cursor.take(len).map(|bytes| Some(Item::Text(bytes)));
     match head {
         0x00..=0x3f => text(cursor, usize::from(head)),
         0x40..=0x7f => {
@@ -61,53 +183,40 @@ fn ziplist_element(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<u8>>> {
             let len = u32::from_be_bytes(cursor.array()?);
             text(cursor, len as usize)
         }
-        0xc0 => Ok(Some(decimal(i16::from_le_bytes(cursor.array()?).into()))),
-        0xd0 => Ok(Some(decimal(i32::from_le_bytes(cursor.array()?).into()))),
-        0xe0 => Ok(Some(decimal(i64::from_le_bytes(cursor.array()?)))),
-        0xf0 => Ok(Some(decimal(i24(cursor.array()?)))),
-        0xfe => Ok(Some(decimal(i8::from_le_bytes(cursor.array()?).into()))),
-        0xf1..=0xfd => Ok(Some(decimal(i64::from(head & 0x0f) - 1))),
+        0xc0 => Ok(Some(Item::Int(i16::from_le_bytes(cursor.array()?).into()))),
+        0xd0 => Ok(Some(Item::Int(i32::from_le_bytes(cursor.array()?).into()))),
+        0xe0 => Ok(Some(Item::Int(i64::from_le_bytes(cursor.array()?)))),
+        0xf0 => Ok(Some(Item::Int(i24(cursor.array()?)))),
+        0xfe => Ok(Some(Item::Int(i8::from_le_bytes(cursor.array()?).into()))),
+        0xf1..=0xfd => Ok(Some(Item::Int(i64::from(head & 0x0f) - 1))),
         _ => Err(Broken::Malformed("an unknown element in a ziplist")),
     }
 }
 
-/// The elements of a listpack.
-pub(crate) fn listpack(bytes: &[u8]) -> Parsed<Elements> {
-    // Total bytes (4) and the count (2).
-    let mut cursor = Cursor::new(bytes, 6);
-    let mut elements = Vec::new();
-    loop {
-        match whole(listpack_element(&mut cursor), "a listpack that is cut off")? {
-            Some(element) => elements.push(element),
-            None => return Ok(elements),
-        }
-    }
-}
-
-fn listpack_element(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<u8>>> {
+fn listpack_element<'a>(cursor: &mut Cursor<'a>) -> Parsed<Option<Item<'a>>> {
     let start = cursor.at;
     let head = cursor.byte()?;
     let element = match head {
         0xff => return end(cursor),
-        0x00..=0x7f => decimal(i64::from(head)),
-        0x80..=0xbf => cursor.take(usize::from(head & 0x3f))?.to_vec(),
+        0x00..=0x7f => Item::Int(i64::from(head)),
+        0x80..=0xbf => Item::Text(cursor.take(usize::from(head & 0x3f))?),
         0xc0..=0xdf => {
             // 13 bits with a sign.
             let number = i64::from(head & 0x1f) << 8 | i64::from(cursor.byte()?);
-            decimal(if number >= 1 << 12 { number - (1 << 13) } else { number })
+            Item::Int(if number >= 1 << 12 { number - (1 << 13) } else { number })
         }
         0xe0..=0xef => {
             let len = usize::from(head & 0x0f) << 8 | usize::from(cursor.byte()?);
-            cursor.take(len)?.to_vec()
+            Item::Text(cursor.take(len)?)
         }
         0xf0 => {
             let len = u32::from_le_bytes(cursor.array()?);
-            cursor.take(len as usize)?.to_vec()
+            Item::Text(cursor.take(len as usize)?)
         }
-        0xf1 => decimal(i16::from_le_bytes(cursor.array()?).into()),
-        0xf2 => decimal(i24(cursor.array()?)),
-        0xf3 => decimal(i32::from_le_bytes(cursor.array()?).into()),
-        0xf4 => decimal(i64::from_le_bytes(cursor.array()?)),
+        0xf1 => Item::Int(i16::from_le_bytes(cursor.array()?).into()),
+        0xf2 => Item::Int(i24(cursor.array()?)),
+        0xf3 => Item::Int(i32::from_le_bytes(cursor.array()?).into()),
+        0xf4 => Item::Int(i64::from_le_bytes(cursor.array()?)),
         _ => return Err(Broken::Malformed("an unknown element in a listpack")),
     };
     // The element's length again, 7 bits a byte, for walking backwards.
@@ -123,46 +232,23 @@ fn listpack_element(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<u8>>> {
     Ok(Some(element))
 }
 
-/// The members of an intset.
-pub(crate) fn intset(bytes: &[u8]) -> Parsed<Elements> {
-    let cut = "an intset that is cut off";
-    let mut cursor = Cursor::new(bytes, 0);
-    let width = u32::from_le_bytes(whole(cursor.array(), cut)?);
-    let count = u32::from_le_bytes(whole(cursor.array(), cut)?);
-    let mut members = Vec::new();
-    for _ in 0..count {
-        members.push(decimal(match width {
-            2 => i16::from_le_bytes(whole(cursor.array(), cut)?).into(),
-            4 => i32::from_le_bytes(whole(cursor.array(), cut)?).into(),
-            8 => i64::from_le_bytes(whole(cursor.array(), cut)?),
-            _ => return Err(Broken::Malformed("an intset of an unknown width")),
-        }));
-    }
-    end::<()>(&cursor)?;
-    Ok(members)
+fn member(cursor: &mut Cursor<'_>, width: u32) -> Parsed<Item<'static>> {
+    Ok(Item::Int(match width {
+        2 => i16::from_le_bytes(cursor.array()?).into(),
+        4 => i32::from_le_bytes(cursor.array()?).into(),
+        _ => i64::from_le_bytes(cursor.array()?),
+    }))
 }
 
-/// Fields and values of a zipmap, one after the other.
-pub(crate) fn zipmap(bytes: &[u8]) -> Parsed<Elements> {
-    // The count (1), which is not exact from 254 on.
-    let mut cursor = Cursor::new(bytes, 1);
-    let mut elements = Vec::new();
-    loop {
-        match whole(zipmap_pair(&mut cursor), "a zipmap that is cut off")? {
-            Some(pair) => elements.extend(pair),
-            None => return Ok(elements),
-        }
-    }
-}
-
-fn zipmap_pair(cursor: &mut Cursor<'_>) -> Parsed<Option<[Vec<u8>; 2]>> {
-    let Some(len) = zipmap_length(cursor)? else { return end(cursor) };
-    let field = cursor.take(len)?.to_vec();
-    let len = zipmap_length(cursor)?.ok_or(Broken::Malformed("a zipmap that ends behind a field"))?;
-    let unused = usize::from(cursor.byte()?);
-    let value = cursor.take(len)?.to_vec();
+fn zipmap_element<'a>(cursor: &mut Cursor<'a>, value: bool) -> Parsed<Option<Item<'a>>> {
+    let Some(len) = zipmap_length(cursor)? else {
+        return if value { Err(Broken::Malformed("a zipmap that ends behind a field")) } else { end(cursor) };
+    };
+    // Bytes behind a value that a shorter one has left unused.
+    let unused = if value { usize::from(cursor.byte()?) } else { 0 };
+    let element = cursor.take(len)?;
     cursor.take(unused)?;
-    Ok(Some([field, value]))
+    Ok(Some(Item::Text(element)))
 }
 
 fn zipmap_length(cursor: &mut Cursor<'_>) -> Parsed<Option<usize>> {
@@ -177,56 +263,97 @@ fn zipmap_length(cursor: &mut Cursor<'_>) -> Parsed<Option<usize>> {
 mod tests {
     use super::*;
 
-    fn texts(elements: Elements) -> Vec<String> {
-        elements.into_iter().map(|e| String::from_utf8(e).unwrap()).collect()
+    type Open = fn(Cow<'_, [u8]>) -> Parsed<Packed>;
+
+    fn read(open: Open, bytes: &[u8]) -> Parsed<Vec<Vec<u8>>> {
+        let mut packed = open(bytes.into())?;
+        std::iter::from_fn(|| packed.next().transpose()).collect()
+    }
+
+    fn texts(open: Open, bytes: &[u8]) -> Vec<String> {
+        read(open, bytes).unwrap().into_iter().map(|e| String::from_utf8(e).unwrap()).collect()
+    }
+
+    fn listpack(count: u16, elements: &[u8]) -> Vec<u8> {
+        [&(7 + elements.len() as u32).to_le_bytes()[..], &count.to_le_bytes(), elements, b"\xff"].concat()
+    }
+
+    fn ziplist(count: u16, elements: &[u8]) -> Vec<u8> {
+        let head = [11 + elements.len() as u32, 10].map(u32::to_le_bytes).concat();
+        [&head[..], &count.to_le_bytes(), elements, b"\xff"].concat()
     }
 
     #[test]
     fn a_listpack_gives_texts_and_integers() {
-        let bytes = b"\x00\x00\x00\x00\x06\x00\x05\x01\x82hi\x03\xdf\xff\x02\xc1\x00\x02\xf1\x00\x80\x03\xf2\xff\xff\xff\x04\xff";
-        assert_eq!(texts(listpack(bytes).unwrap()), ["5", "hi", "-1", "256", "-32768", "-1"]);
+        let elements = b"\x05\x01\x82hi\x03\xdf\xff\x02\xc1\x00\x02\xf1\x00\x80\x03\xf2\xff\xff\xff\x04";
+        let bytes = listpack(6, elements);
+        assert_eq!(texts(Packed::listpack, &bytes), ["5", "hi", "-1", "256", "-32768", "-1"]);
+        assert_eq!(texts(Packed::listpack, &listpack(u16::MAX, elements)).len(), 6);
         for cut in 0..bytes.len() {
-            assert!(listpack(&bytes[..cut]).is_err());
+            assert!(read(Packed::listpack, &bytes[..cut]).is_err());
+            let rest = elements.get(..cut).unwrap_or(elements);
+            assert!(read(Packed::listpack, &listpack(6, rest)[..6 + rest.len()]).is_err());
         }
     }
 
     #[test]
     fn no_element_is_lost_behind_one_at_the_border_of_its_back_length() {
         for (len, back) in [(16_377, 2), (16_378, 3), (16_379, 3), (2_097_145, 3), (2_097_146, 4)] {
-            let mut bytes = b"\0\0\0\0\x02\0\xf0".to_vec();
-            bytes.extend(u32::try_from(len).unwrap().to_le_bytes());
-            bytes.extend(vec![b'v'; len]);
+            let mut elements = b"\xf0".to_vec();
+            elements.extend(u32::try_from(len).unwrap().to_le_bytes());
+            elements.extend(vec![b'v'; len]);
             // As the server writes it: the last bytes of 16383 and 2097151 are 255.
-            bytes.extend(vec![0xff; back]);
-            bytes.extend(b"\x81b\x02\xff");
-            let elements = listpack(&bytes).unwrap();
-            assert_eq!(elements.iter().map(Vec::len).collect::<Vec<_>>(), [len, 1]);
+            elements.extend(vec![0xff; back]);
+            elements.extend(b"\x81b\x02");
+            let found = read(Packed::listpack, &listpack(2, &elements)).unwrap();
+            assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [len, 1]);
         }
     }
 
     #[test]
     fn bytes_behind_the_end_are_refused() {
-        assert!(listpack(b"\0\0\0\0\x01\0\x05\x01\xff\x05\x01\xff").is_err());
-        assert!(intset(b"\x02\0\0\0\x01\0\0\0\x07\0\x08\0").is_err());
-        assert!(zipmap(b"\x01\x01a\x01\x00x\xff\x00").is_err());
+        assert!(read(Packed::listpack, &listpack(1, b"\x05\x01\xff\x05\x01")).is_err());
+        assert!(read(Packed::intset, b"\x02\0\0\0\x01\0\0\0\x07\0\x08\0").is_err());
+        assert!(read(Packed::zipmap, b"\x01\x01a\x01\x00x\xff\x00").is_err());
+    }
+
+    #[test]
+    fn a_header_that_names_another_length_or_count_is_refused() {
+        for count in [0, 1, 3] {
+            assert!(read(Packed::listpack, &listpack(count, b"\x05\x01\x06\x01")).is_err(), "{count}");
+            assert!(read(Packed::ziplist, &ziplist(count, b"\x00\xf2\x02\xf3")).is_err(), "{count}");
+            assert!(read(Packed::zipmap, &[&[count as u8][..], b"\x01a\x01\x00x\x01b\x01\x00x\xff"].concat()).is_err());
+        }
+        for (at, by) in [(0, 1), (0, 255), (3, 1)] {
+            let mut bytes = listpack(2, b"\x05\x01\x06\x01");
+            bytes[at] = bytes[at].wrapping_add(by);
+            assert!(read(Packed::listpack, &bytes).is_err());
+            let mut bytes = ziplist(2, b"\x00\xf2\x02\xf3");
+            bytes[at] = bytes[at].wrapping_add(by);
+            assert!(read(Packed::ziplist, &bytes).is_err());
+        }
     }
 
     #[test]
     fn a_ziplist_gives_texts_and_integers() {
-        let bytes = b"\0\0\0\0\0\0\0\0\0\0\x00\x02hi\x04\xf1\x02\xfe\xff\x03\xc0\x39\x30\x04\xf0\x00\x00\x80\xff";
-        assert_eq!(texts(ziplist(bytes).unwrap()), ["hi", "0", "-1", "12345", "-8388608"]);
+        let bytes = ziplist(5, b"\x00\x02hi\x04\xf1\x02\xfe\xff\x03\xc0\x39\x30\x04\xf0\x00\x00\x80");
+        assert_eq!(texts(Packed::ziplist, &bytes), ["hi", "0", "-1", "12345", "-8388608"]);
     }
 
     #[test]
     fn a_zipmap_gives_pairs() {
         let bytes = b"\x02\x01a\x02\x00xy\x01b\x01\x02z..\xff";
-        assert_eq!(texts(zipmap(bytes).unwrap()), ["a", "xy", "b", "z"]);
+        assert_eq!(texts(Packed::zipmap, bytes), ["a", "xy", "b", "z"]);
+        // From 254 pairs on the count is not exact; lengths from 254 on take five bytes.
+        let long =
+            [&b"\xfe\xfe\x2c\x01\0\0"[..], &[b'f'; 300], b"\xfe\x00\x01\0\0\x03", &[b'v'; 256], b"...\xff"].concat();
+        assert_eq!(texts(Packed::zipmap, &long), ["f".repeat(300), "v".repeat(256)]);
     }
 
     #[test]
     fn an_intset_gives_integers_of_its_width() {
-        assert_eq!(texts(intset(b"\x02\0\0\0\x02\0\0\0\xff\xff\x07\x00").unwrap()), ["-1", "7"]);
-        assert!(intset(b"\x02\0\0\0\x02\0\0\0\xff\xff\x07").is_err());
-        assert!(intset(b"\x02\0\0\0\xff\xff\xff\xff").is_err());
+        assert_eq!(texts(Packed::intset, b"\x02\0\0\0\x02\0\0\0\xff\xff\x07\x00"), ["-1", "7"]);
+        assert!(read(Packed::intset, b"\x02\0\0\0\x02\0\0\0\xff\xff\x07").is_err());
+        assert!(read(Packed::intset, b"\x02\0\0\0\xff\xff\xff\xff").is_err());
     }
 }

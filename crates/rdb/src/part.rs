@@ -7,6 +7,23 @@ pub enum Part {
     Bytes(Vec<u8>),
     /// Elements of a list, from head to tail, or members of a set.
     Elements(Vec<Vec<u8>>),
+    /// An element of a list or a set that is too long to be held: its bytes follow, then [`Part::LongEnd`].
+    LongElement {
+        /// Length in bytes.
+        len: u64,
+    },
+    /// A field of a hash whose value is too long to be held: its bytes follow, then [`Part::LongEnd`].
+    LongField {
+        /// The field's name.
+        name: Vec<u8>,
+        /// Length of the value in bytes.
+        len: u64,
+    },
+    /// Behind the bytes of a long element.
+    LongEnd {
+        /// When the field expires, in Unix ms.
+        expire_at_ms: Option<u64>,
+    },
     /// Members of a sorted set, with their scores.
     Scored(Vec<(Vec<u8>, f64)>),
     /// Fields of a hash.

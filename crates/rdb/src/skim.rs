@@ -64,6 +64,9 @@ fn program(encoding: Encoding) -> &'static [Step] {
     }
 }
 
+/// How deep programs nest: a stream, its groups, their consumers, and the pending IDs of one.
+const DEPTH: usize = 4;
+
 /// Steps under way, and how often they are still to be taken.
 #[derive(Debug, Clone, Copy)]
 struct Frame {
@@ -75,25 +78,30 @@ struct Frame {
 /// Walks over one value.
 #[derive(Debug)]
 pub(crate) struct Skim {
-    frames: Vec<Frame>,
+    /// The innermost is `frames[depth - 1]`. Not in a `Vec`: there is one walk to every object.
+    frames: [Frame; DEPTH],
+    depth: usize,
     /// How far the walk has come, from the value's first byte.
     pub at: usize,
 }
 
 impl Skim {
     pub(crate) fn new(encoding: Encoding) -> Self {
-        Self { frames: vec![Frame { steps: program(encoding), next: 0, left: 1 }], at: 0 }
+        let mut frames = [Frame { steps: &[], next: 0, left: 0 }; DEPTH];
+        let [first, ..] = &mut frames;
+        *first = Frame { steps: program(encoding), next: 0, left: 1 };
+        Self { frames, depth: 1, at: 0 }
     }
 
     /// Goes on over `value`, which begins with the value's first byte; gives its length once its end is there.
     pub(crate) fn walk(&mut self, value: &[u8]) -> Parsed<usize> {
         let mut cursor = Cursor::new(value, self.at);
-        while let Some(frame) = self.frames.last_mut() {
+        while let Some(frame) = self.depth.checked_sub(1).and_then(|top| self.frames.get_mut(top)) {
             let Some(step) = frame.steps.get(frame.next) else {
                 frame.next = 0;
                 frame.left -= 1;
                 if frame.left == 0 {
-                    self.frames.pop();
+                    self.depth -= 1;
                 }
                 continue;
             };
@@ -115,10 +123,14 @@ impl Skim {
                     }
                 }
                 Repeat(steps) => {
-                    let left = length(&mut cursor)?;
+                    let mut ahead = cursor;
+                    let left = ahead.count()?;
+                    cursor = ahead;
                     frame.next += 1;
                     if left > 0 {
-                        self.frames.push(Frame { steps, next: 0, left });
+                        let inner = self.frames.get_mut(self.depth).ok_or(Broken::Malformed("a value too deep"))?;
+                        *inner = Frame { steps, next: 0, left };
+                        self.depth += 1;
                     }
                     self.at = cursor.at;
                     continue;

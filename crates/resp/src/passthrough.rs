@@ -1,5 +1,5 @@
 use crate::error::RespError;
-use crate::scanner::{Scanner, header};
+use crate::scanner::{BULK_LIMIT, Scanner, header};
 
 /// How far a [`Passthrough`] came in a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,7 @@ impl Passthrough {
             };
             self.bytes_left = usize::try_from(len)
                 .ok()
+                .filter(|_| len <= BULK_LIMIT)
                 .and_then(|len| len.checked_add(2))
                 .ok_or(RespError::InvalidLength { what: "argument" })?;
             self.args_left -= 1;
@@ -100,6 +101,18 @@ mod tests {
                 }
                 assert_eq!(at, command.len(), "cut {cut}, piece {piece}");
             }
+        }
+    }
+
+    #[test]
+    fn a_length_that_the_scanner_refuses_is_refused_here_too() {
+        for length in [BULK_LIMIT + 1, i64::MAX] {
+            let command = format!("*2\r\n$1\r\na\r\n${length}\r\n");
+            let mut scanner = Scanner::default();
+            scanner.scan(&command.as_bytes()[..5]).unwrap();
+            let (mut rest, at) = Passthrough::take_over(&scanner, 5);
+            assert!(rest.advance(&command.as_bytes()[at..], 0).is_err(), "{length}");
+            assert!(Scanner::default().scan(command.as_bytes()).is_err(), "{length}");
         }
     }
 

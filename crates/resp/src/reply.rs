@@ -55,12 +55,12 @@ impl ReplyScanner {
                 return Ok((pos, Some(Reply::ArrayEnd)));
             }
             let Some(&mark) = buf.get(pos) else { return Ok((pos, None)) };
-            let Some(end) = line_end(buf, pos) else {
-                if buf.len() - pos > LINE_LIMIT {
-                    return Err(RespError::LineTooLong { limit: LINE_LIMIT });
-                }
-                return Ok((pos, None));
-            };
+            let end = line_end(buf, pos);
+            // Also when its end is there: what is accepted must not depend on the pieces that it came in.
+            if end.unwrap_or(buf.len()) - pos > LINE_LIMIT {
+                return Err(RespError::LineTooLong { limit: LINE_LIMIT });
+            }
+            let Some(end) = end else { return Ok((pos, None)) };
             let line = buf.get(pos + 1..end).unwrap_or_default();
             pos = end + 2;
             if let Some(reply) = self.line(mark, line)? {
@@ -177,6 +177,15 @@ mod tests {
     #[test]
     fn nested_empty_arrays_count_as_elements() {
         assert_eq!(read(b"*2\r\n*0\r\n*1\r\n*1\r\n*-1\r\n", 3), ["array Some(2)", "ok", "ok", "end"]);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_refused_whether_its_end_is_there_or_not() {
+        for end in ["", "\r\n"] {
+            let line = format!("+{}{end}", "x".repeat(LINE_LIMIT + 1));
+            let refused = Err(RespError::LineTooLong { limit: LINE_LIMIT });
+            assert_eq!(ReplyScanner::default().next(line.as_bytes()), refused);
+        }
     }
 
     #[test]

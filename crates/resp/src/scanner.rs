@@ -8,7 +8,7 @@ pub(crate) const HEADER_LIMIT: usize = 32;
 /// Most arguments a server accepts in one command (`INT_MAX` in Redis' networking.c).
 const ARGC_LIMIT: i64 = i32::MAX as i64;
 /// Longest bulk string: proto-max-bulk-len can be set to any 64-bit number, a terabyte is beyond use.
-const BULK_LIMIT: i64 = 1 << 40;
+pub(crate) const BULK_LIMIT: i64 = 1 << 40;
 
 /// What a scan found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

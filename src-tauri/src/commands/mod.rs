@@ -1,8 +1,10 @@
 //! What the window may ask for. Each command is one line of wiring to the console; each rejects with `ApiError`.
 
 mod app;
+mod file_load;
 mod replicas;
 mod running;
+mod verify;
 
 use std::sync::Arc;
 
@@ -23,6 +25,12 @@ pub(crate) fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         app::save_settings,
         app::startup,
         app::subscribe,
+        file_load::choose_file,
+        file_load::dismiss_file_load,
+        file_load::inspect_file,
+        file_load::review_file_load,
+        file_load::start_file_load,
+        file_load::stop_file_load,
         replicas::create_replica,
         replicas::delete_replica,
         replicas::parse_url,
@@ -45,6 +53,12 @@ pub(crate) fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         running::start_replica,
         running::stop_demo,
         running::stop_replica,
+        verify::start_verify,
+        verify::stop_verify,
+        verify::differences,
+        verify::export_path,
+        verify::export_differences,
+        verify::repair_differences,
     ]
 }
 

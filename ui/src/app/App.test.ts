@@ -36,7 +36,7 @@ describe("the window", () => {
       return Promise.resolve();
     };
     await opened({ onCloseRequested, closeDecision });
-    ask?.({ running: 2 });
+    ask?.({ running: 2, loading: false });
     const tray = await screen.findByTestId("close-tray");
     expect(screen.getByTestId("close-prompt")).toHaveTextContent("2 replicas are running");
     await waitFor(() => expect(tray).toHaveFocus());

@@ -7,6 +7,9 @@ export const frame = {
   replicas: "Replicas",
   settings: "Settings",
   newReplica: "New replica",
+  loadFile: "Load a file",
+  loadRuns: "…",
+  loadEnds: { done: "done", stopped: "stopped", failed: "failed" },
   find: "Find",
   starting: "Starting…",
   dismiss: "Dismiss",
@@ -25,6 +28,9 @@ export const frame = {
   replicasRun: "replicas are",
   closeText:
     "In the tray the replicas stay in step and the window comes back from there. Stopping keeps the place: they go on from it later.",
+  closeLoadingTitle: "A file is being loaded",
+  closeLoading:
+    "A file is being loaded. Quitting stops that too, and its destination stays incomplete; in the tray it goes on.",
   closeTray: "Keep running in the tray",
   closeStop: "Stop and quit",
   closeCancel: "Cancel",

@@ -1,12 +1,14 @@
 /** Complete values for tests; each test overrides what it is about. */
 
 import type { Backend } from "$lib/api/backend";
+import type { DifferenceView } from "$lib/api/generated/DifferenceView";
 import type { EventView } from "$lib/api/generated/EventView";
 import type { FailureView } from "$lib/api/generated/FailureView";
 import type { ReplicaDefinition } from "$lib/api/generated/ReplicaDefinition";
 import type { ReplicaLive } from "$lib/api/generated/ReplicaLive";
 import type { Review } from "$lib/api/generated/Review";
 import type { SourceLive } from "$lib/api/generated/SourceLive";
+import type { VerifyLive } from "$lib/api/generated/VerifyLive";
 import { createMock } from "$lib/api/mock/mock";
 import { DEFAULT_OPTIONS } from "$lib/forms/options.svelte";
 
@@ -31,6 +33,7 @@ export function source(over: Partial<SourceLive> = {}): SourceLive {
     bytesTotal: null,
     keys: 0,
     keysTotal: null,
+    omitted: 0,
     timeLeftMs: null,
     lagMs: null,
     lagBytes: null,
@@ -72,6 +75,7 @@ export function replica(over: Partial<ReplicaLive> = {}): ReplicaLive {
     lockDown: null,
     sources: [source()],
     lagSpark: [],
+    verify: null,
     ...over,
   };
 }
@@ -144,4 +148,45 @@ export function review(over: Partial<Review> = {}): Review {
 /** An empty console of which a test replaces single commands. */
 export function backend(over: Partial<Backend> = {}): Backend {
   return { ...createMock(new URLSearchParams("scenario=empty")), ...over };
+}
+
+/** A comparison in the middle of it. */
+export function verification(over: Partial<VerifyLive> = {}): VerifyLive {
+  return {
+    run: 1,
+    options: { mode: "fast", keysPerSecond: null },
+    stage: "comparing",
+    startedAt: 1_000,
+    endedAt: null,
+    followed: true,
+    keysTotal: 1_000,
+    keysDone: 500,
+    sides: [],
+    equal: 480,
+    settling: 0,
+    skipped: [],
+    differences: 0,
+    byKind: { missing: 0, extra: 0, type: 0, value: 0, expiry: 0 },
+    listed: over.differences ?? 0,
+    elapsedMs: 48_000,
+    leftMs: null,
+    keysPerSec: null,
+    repair: null,
+    failure: null,
+    ...over,
+  };
+}
+
+export function difference(over: Partial<DifferenceView> = {}): DifferenceView {
+  return {
+    id: 0,
+    source: "eu-west",
+    db: 0,
+    key: "cart:1",
+    kind: "value",
+    sourceSays: "list of 2",
+    destinationSays: "list of 3",
+    repair: null,
+    ...over,
+  };
 }

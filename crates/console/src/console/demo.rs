@@ -55,6 +55,7 @@ impl Console {
     /// When its history cannot be forgotten.
     pub async fn stop_demo(&self) -> Result<(), ConsoleError> {
         let _changing = self.changing(ID).await;
+        self.end_verify(ID).await;
         self.halt(ID).await;
         if let Some(demo) = self.demo.lock().await.take() {
             demo.stop().await;

@@ -3,15 +3,17 @@
 //! Read `running.rs` for what Start and Stop mean, `pulse.rs` for how a window hears of it.
 
 mod demo;
+mod file_load;
 mod kinship;
 mod pulse;
 mod replicas;
 mod running;
 mod sources;
+mod verify;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedMutexGuard, broadcast, watch};
@@ -20,12 +22,14 @@ use crate::credentials::{Keyring, Vault};
 use crate::definition::Definition;
 use crate::demo::{Demo, find_server};
 use crate::dto::{
-    EndpointDraft, EventView, Intent, KeyringState, ReplicaLive, Series, SeriesRange, Settings, StartupState,
+    EndpointDraft, EventView, FileLoadLive, Intent, KeyringState, ReplicaLive, Series, SeriesRange, Settings,
+    StartupState,
 };
 use crate::error::ConsoleError;
 use crate::identities::Identities;
 use crate::run::Run;
 use crate::store::{Scope, Store};
+use crate::verification::Verification;
 use crate::{drafting, time};
 
 /// Events a slow listener may fall behind before it misses some; they stay in the log.
@@ -53,6 +57,10 @@ pub struct Console {
     // Std mutexes: held for a map lookup, never across an await.
     definitions: Mutex<Vec<Definition>>,
     runs: Mutex<HashMap<String, Run>>,
+    /// The last comparison of each replica, with what it found.
+    verifications: Mutex<HashMap<String, Verification>>,
+    /// The number of the next comparison.
+    verified: AtomicU64,
     identities: Mutex<Identities>,
     /// Held across a start, a stop or an edit, so that two of them never meet in one replica; others are not held up.
     changing: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
@@ -68,6 +76,9 @@ pub struct Console {
     /// Ran when the app was closed, and nobody has said yet whether to go on.
     offered: Mutex<Vec<String>>,
     live: watch::Sender<Arc<Vec<ReplicaLive>>>,
+    /// The load of a dump file that runs, or the last one.
+    file_load: Mutex<Option<file_load::Loading>>,
+    live_file_load: watch::Sender<Option<FileLoadLive>>,
     events: broadcast::Sender<EventView>,
     alerts: broadcast::Sender<Alert>,
 }
@@ -93,6 +104,8 @@ impl Console {
             vault: Arc::new(Vault::new(keyring)),
             definitions: Mutex::new(definitions),
             runs: Mutex::default(),
+            verifications: Mutex::default(),
+            verified: AtomicU64::new(1),
             identities: Mutex::default(),
             changing: Mutex::default(),
             keeping: tokio::sync::Mutex::default(),
@@ -102,6 +115,8 @@ impl Console {
             demo: tokio::sync::Mutex::default(),
             offered: Mutex::new(ran),
             live: watch::Sender::new(Arc::default()),
+            file_load: Mutex::default(),
+            live_file_load: watch::Sender::new(None),
             events: broadcast::Sender::new(EVENTS_AHEAD),
             alerts: broadcast::Sender::new(EVENTS_AHEAD),
         });

@@ -25,6 +25,7 @@ pub(super) async fn beat(console: Weak<Console>) {
         until_sample -= 1;
         let sampling = until_sample == 0;
         let samples = console.beat(sampling);
+        console.tell_file_load();
         if sampling {
             until_sample = BEATS_A_SAMPLE;
             console.keep_samples(samples).await;
@@ -40,11 +41,12 @@ impl Console {
         if sampling {
             self.learn_from_runs(&definitions);
         }
-        let mut runs = lock(&self.runs);
+        let (mut runs, mut verifications) = (lock(&self.runs), lock(&self.verifications));
         let (mut lives, mut samples) = (Vec::with_capacity(definitions.len()), Vec::new());
         for definition in &definitions {
+            let verify = verifications.get_mut(&definition.id).map(|verification| verification.live(now));
             let Some(run) = runs.get_mut(&definition.id) else {
-                lives.push(ReplicaLive { intent: definition.intent, ..view::at_rest(definition) });
+                lives.push(ReplicaLive { intent: definition.intent, verify, ..view::at_rest(definition) });
                 continue;
             };
             let mut live = run.live(definition, now);
@@ -57,9 +59,10 @@ impl Console {
             for stopped in run.newly_stopped() {
                 self.alert(&definition.name, &stopped.source, stopped.failure);
             }
+            live.verify = verify;
             lives.push(live);
         }
-        drop(runs);
+        drop((runs, verifications));
         self.live.send_replace(Arc::new(lives));
         samples
     }

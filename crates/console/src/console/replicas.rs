@@ -131,8 +131,9 @@ impl Console {
             let _keeping = self.keeping.lock().await;
             // Another may have taken the name or the destination meanwhile.
             self.check(&draft, Some(id))?;
-            self.keep(drafted, Some(previous)).await?
+            self.keep(drafted, Some(previous.clone())).await?
         };
+        self.end_outdated_verify(&previous).await?;
         if let Some((spec, admission)) = next {
             self.begin(spec, StartMode::Join, Some(admission)).await?;
         }
@@ -156,6 +157,7 @@ impl Console {
         }
         let _changing = self.changing(id).await;
         let definition = self.definition(id)?;
+        self.end_verify(id).await;
         self.halt(id).await;
         let left = self.finish(&definition).await;
         let vault = Arc::clone(&self.vault);

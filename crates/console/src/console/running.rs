@@ -138,7 +138,7 @@ impl Console {
         first
     }
 
-    /// How many replicas would be interrupted by quitting.
+    /// How many replicas would be interrupted by quitting; [`Console::is_loading_file`] says whether a load would, too.
     #[must_use]
     pub fn running(&self) -> u32 {
         u32::try_from(lock(&self.runs).values().filter(|run| run.is_working()).count()).unwrap_or(u32::MAX)
@@ -147,6 +147,7 @@ impl Console {
     /// Stops everything and keeps the intents, so that the next run can offer to go on.
     pub async fn shut_down(self: &Arc<Self>) {
         self.closing.store(true, Relaxed);
+        self.stop_file_load().await;
         let ids: Vec<String> = lock(&self.runs).keys().cloned().collect();
         let close = |id: String| {
             let console = Arc::clone(self);
@@ -158,6 +159,7 @@ impl Console {
         };
         // Side by side: a destination that is slow to drain holds up no other.
         ids.into_iter().map(close).collect::<JoinSet<()>>().join_all().await;
+        self.end_verifications().await;
         if let Some(demo) = self.demo.lock().await.take() {
             demo.stop().await;
         }
@@ -274,7 +276,7 @@ impl Console {
 }
 
 /// Nobody listening is fine: the event is in the log.
-fn tell(events: &broadcast::Sender<EventView>, event: EventView) {
+pub(super) fn tell(events: &broadcast::Sender<EventView>, event: EventView) {
     if events.send(event).is_err() {
         tracing::trace!("no window listens");
     }

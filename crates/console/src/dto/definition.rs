@@ -51,11 +51,25 @@ pub struct ReplicaOptions {
     pub ask_before_resync: bool,
     /// Make the other users of the destination read-only while it runs.
     pub lock_down: bool,
+    /// Keep fields of hashes that expire without their expiry, where the destination does not know it.
+    pub drop_field_expiry: bool,
+    /// Leave out keys of modules that the destination lacks.
+    pub skip_module_keys: bool,
+    /// Leave out function libraries, where the destination does not know them.
+    pub skip_functions: bool,
 }
 
 impl Default for ReplicaOptions {
     fn default() -> Self {
-        Self { spool_quota_mb: 4096, expiry: ExpiryChoice::FollowSource, ask_before_resync: false, lock_down: false }
+        Self {
+            spool_quota_mb: 4096,
+            expiry: ExpiryChoice::FollowSource,
+            ask_before_resync: false,
+            lock_down: false,
+            drop_field_expiry: false,
+            skip_module_keys: false,
+            skip_functions: false,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::Intent;
+use super::{FileLoadLive, Intent, VerifyLive};
 
 /// All that changed since the last push, at most four times a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
@@ -11,6 +11,10 @@ pub struct LiveBatch {
     pub at: u64,
     /// Every replica, running or not.
     pub replicas: Vec<ReplicaLive>,
+    /// The load of a dump file that runs, or the last one, until it is put away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub file_load: Option<FileLoadLive>,
     /// The events since the last batch.
     pub events: Vec<EventView>,
 }
@@ -59,6 +63,8 @@ pub struct ReplicaLive {
     pub sources: Vec<SourceLive>,
     /// The worst lag of the last 60 seconds, one sample a second.
     pub lag_spark: Vec<Option<f64>>,
+    /// The comparison with its sources that was asked for last.
+    pub verify: Option<VerifyLive>,
 }
 
 /// How a source is doing.
@@ -85,6 +91,8 @@ pub struct SourceLive {
     pub keys: u64,
     /// Keys the snapshot holds.
     pub keys_total: Option<u64>,
+    /// Keys left out, or kept without something, as the user agreed.
+    pub omitted: u64,
     /// Time left of the snapshot, at the present rate.
     pub time_left_ms: Option<f64>,
     /// Lag behind the source.

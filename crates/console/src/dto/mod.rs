@@ -7,14 +7,17 @@ mod check;
 mod definition;
 mod draft;
 mod error;
+mod file_load;
 mod live;
 mod report;
 mod settings;
+mod verify;
 
 pub use check::{CheckVerdict, ReplicaCheckLine};
 pub use definition::{EndpointView, ExpiryChoice, ReplicaDefinition, ReplicaOptions, SourceDefinition};
 pub use draft::{EndpointDraft, PasswordDraft, ReplicaDraft, SourceDraft};
 pub use error::ApiError;
+pub use file_load::{ExistingKeys, FileFacts, FileLoadDraft, FileLoadLive, FileLoadPhase, FileLoadReview};
 pub use live::{
     EventView, ExpiryHandling, FailureAction, FailureView, LiveBatch, LockDownLive, Phase, ReplicaLive, Retry,
     ServerFacts, Severity, SourceLive, Status,
@@ -24,6 +27,10 @@ pub use report::{
     ServerRole, Verdict,
 };
 pub use settings::{CloseDecision, CloseRequest, Intent, KeyringState, OnClose, Settings, StartupState, Theme};
+pub use verify::{
+    DifferenceKind, DifferencePage, DifferenceView, ExportFormat, ExportedFile, KindCounts, RepairLive, RepairOutcome,
+    RepairView, SkippedKeys, VerifyLive, VerifyMode, VerifyOptions, VerifySide, VerifyStage,
+};
 
 /// Writes the TypeScript of every type a window can see into `dir`.
 ///
@@ -41,8 +48,13 @@ pub fn export_bindings(dir: &std::path::Path) -> Result<(), ts_rs::ExportError> 
     EndpointRole::export_all(&config)?;
     ConnectionReport::export_all(&config)?;
     Review::export_all(&config)?;
+    FileLoadDraft::export_all(&config)?;
+    FileLoadReview::export_all(&config)?;
     Series::export_all(&config)?;
     SeriesRange::export_all(&config)?;
+    DifferencePage::export_all(&config)?;
+    ExportFormat::export_all(&config)?;
+    ExportedFile::export_all(&config)?;
     CloseDecision::export_all(&config)?;
     CloseRequest::export_all(&config)?;
     StartupState::export_all(&config)

@@ -75,6 +75,8 @@ pub enum CloseDecision {
 pub struct CloseRequest {
     /// How many replicas run.
     pub running: u32,
+    /// Whether a dump file is being loaded.
+    pub loading: bool,
 }
 
 /// What a window needs to draw its first picture.

@@ -8,7 +8,7 @@ use super::release::Release;
 use super::traffic::{self, Rate};
 use super::trial;
 use crate::control::{Control, Info};
-use crate::destination::databases;
+use crate::dialect::databases;
 use crate::{Endpoint, Failure, Product, lockdown};
 
 /// How long a source's writes are measured.

@@ -3,7 +3,7 @@
 use super::line::Found;
 use crate::Product;
 use crate::control::Info;
-use crate::destination::numbers;
+use crate::dialect::numbers;
 
 const WHAT: &str = "Version";
 /// The oldest destination that is written to.

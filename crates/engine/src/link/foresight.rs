@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::LinkContext;
 use crate::control::{Control, Info};
+use crate::dialect::numbers;
 use crate::probe::measure_clock;
 use crate::{Failure, kinship};
 
@@ -33,7 +34,11 @@ pub(super) async fn look(ctx: &LinkContext, place: Option<(&str, u64)>) -> Resul
         let mut control = Control::open(&ctx.source.endpoint).await?;
         measure_clock(&mut control, &ctx.skew).await?;
         let server = control.info(Some("server")).await?;
-        ctx.meters.update(|state| state.run_id = server.get("run_id").map(str::to_owned));
+        ctx.meters.update(|state| {
+            state.run_id = server.get("run_id").map(str::to_owned);
+            state.server = server.product();
+            state.server_version = server.get("redis_version").map(numbers);
+        });
         control.info(Some("replication")).await
     };
     let Ok(info) = asked.await else { return Ok(Outlook::Continues) };

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tributary_resp::psync::{Grant, next_line};
 use tributary_resp::write;
 
-use crate::checkpoint::{Checkpoint, is_replication_id};
+use crate::checkpoint::Checkpoint;
 use crate::control::auth_args;
 use crate::failure::classify_reply;
 use crate::refusal::refused;
@@ -20,17 +21,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const PSYNC_TIMEOUT: Duration = Duration::from_secs(60);
 /// The newest Valkey whose dumps are understood: a later one would send a later format (replication.c, `replconfCommand`).
 const VALKEY_VERSION: &str = "9.0.0";
-/// No answer of the handshake is longer.
-const LINE_LIMIT: usize = 4096;
-
-/// What the source granted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Grant {
-    /// A snapshot comes, then the stream from behind this offset.
-    Full { replid: String, offset: u64 },
-    /// The stream goes on behind the offset that was asked for; the history may have a new name.
-    Continue { replid: Option<String> },
-}
 
 /// A source's connection with what was read of it beyond the last line.
 pub(crate) struct SourceReader {
@@ -47,20 +37,28 @@ impl SourceReader {
     /// The next line that is not empty: empty lines are keep-alives.
     pub(crate) async fn line(&mut self, timeout: Duration) -> Result<String, Failure> {
         loop {
-            let end = self.buffer.iter().position(|b| *b == b'\n');
-            if let Some(end) = end {
-                let line = String::from_utf8_lossy(self.buffer.get(..end).unwrap_or_default()).trim_end().to_owned();
-                self.buffer.advance(end + 1);
-                if line.is_empty() {
-                    continue;
-                }
+            let (used, line) = next_line(&self.buffer).map_err(|_| {
+                let message = format!("{} answered with a line that has no end.", self.name);
+                Failure::new(ErrorKind::NotRedis, &self.name, message)
+            })?;
+            self.buffer.advance(used);
+            if let Some(line) = line {
                 return Ok(line);
             }
-            if self.buffer.len() > LINE_LIMIT {
-                let message = format!("{} answered with a line that has no end.", self.name);
-                return Err(Failure::new(ErrorKind::NotRedis, &self.name, message));
-            }
             self.more(timeout).await?;
+        }
+    }
+
+    /// The byte that the next line begins with, which stays to be read. Empty lines before it are keep-alives.
+    async fn first_byte(&mut self, timeout: Duration) -> Result<u8, Failure> {
+        loop {
+            while self.buffer.first().is_some_and(u8::is_ascii_whitespace) {
+                self.buffer.advance(1);
+            }
+            match self.buffer.first() {
+                Some(first) => return Ok(*first),
+                None => self.more(timeout).await?,
+            }
         }
     }
 
@@ -95,13 +93,23 @@ pub(crate) async fn introduce(
     talk.offer(&["REPLCONF", "version", VALKEY_VERSION]).await
 }
 
+/// What a source answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// To PSYNC.
+    Granted(Grant),
+    /// It knows no PSYNC, as before Redis 2.8, and begins a snapshot, if one was asked for: it counts no offsets, so that
+    /// nothing can be gone on with behind it.
+    Old,
+}
+
 /// Asks for the stream behind `from`, or for everything: that is answered when the snapshot begins, which may be late.
 pub(crate) async fn ask(
     endpoint: &Endpoint,
     reader: &mut SourceReader,
     writer: &mut dial::Writer,
     from: Option<&Checkpoint>,
-) -> Result<Grant, Failure> {
+) -> Result<Answer, Failure> {
     let mut talk = Talk::new(endpoint, reader, writer);
     let next = from.map(|place| (place.offset + 1).to_string());
     let (replid, offset) = match (from, &next) {
@@ -110,22 +118,15 @@ pub(crate) async fn ask(
     };
     talk.send(&["PSYNC", replid, offset]).await?;
     let line = talk.reader.line(PSYNC_TIMEOUT).await?;
-    parse_grant(&line).ok_or_else(|| talk.refused("PSYNC", &line))
-}
-
-/// `+FULLRESYNC <replid> <offset>`, `+CONTINUE` or `+CONTINUE <replid>`.
-fn parse_grant(line: &str) -> Option<Grant> {
-    let mut words = line.split(' ');
-    match words.next()? {
-        "+FULLRESYNC" => {
-            let replid = words.next().filter(|id| is_replication_id(id))?.to_owned();
-            Some(Grant::Full { replid, offset: words.next()?.parse().ok()? })
-        }
-        "+CONTINUE" => {
-            Some(Grant::Continue { replid: words.next().filter(|id| is_replication_id(id)).map(str::to_owned) })
-        }
-        _ => None,
+    if let Some(grant) = Grant::parse(&line) {
+        return Ok(Answer::Granted(grant));
     }
+    let unknown = line.strip_prefix('-').is_some_and(|error| classify_reply(error) == ErrorKind::UnknownCommand);
+    // A hosted server that hides PSYNC is asked the same; it hides SYNC as well.
+    if !unknown || (from.is_none() && !talk.knows_sync().await?) {
+        return Err(talk.refused("PSYNC", &line));
+    }
+    Ok(Answer::Old)
 }
 
 struct Talk<'a> {
@@ -162,6 +163,12 @@ impl<'a> Talk<'a> {
         if permitted { Ok(()) } else { Err(self.refused("REPLCONF", &line)) }
     }
 
+    /// Asks for a snapshot as replicas did before 2.8. Its announcement is left to be read.
+    async fn knows_sync(&mut self) -> Result<bool, Failure> {
+        self.send(&["SYNC"]).await?;
+        Ok(self.reader.first_byte(PSYNC_TIMEOUT).await? == b'$')
+    }
+
     fn refused(&self, what: &str, line: &str) -> Failure {
         let Some(error) = line.strip_prefix('-') else {
             let message = format!("{} does not answer {what} as Redis does.", self.name);
@@ -182,18 +189,6 @@ impl<'a> Talk<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn grants_are_read_in_all_their_forms() {
-        let id = "0123456789abcdef0123456789abcdef01234567";
-        let full = Grant::Full { replid: id.into(), offset: 77 };
-        assert_eq!(parse_grant(&format!("+FULLRESYNC {id} 77")), Some(full));
-        assert_eq!(parse_grant("+CONTINUE"), Some(Grant::Continue { replid: None }));
-        assert_eq!(parse_grant(&format!("+CONTINUE {id}")), Some(Grant::Continue { replid: Some(id.into()) }));
-        for bad in ["+FULLRESYNC x 1", "+OK", "-ERR no", "+FULLRESYNC"] {
-            assert_eq!(parse_grant(bad), None, "{bad}");
-        }
-    }
 
     #[tokio::test]
     async fn a_source_that_repeats_the_password_is_not_repeated() {

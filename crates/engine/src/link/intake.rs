@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tributary_resp::psync::{Framing, Grant};
 
 use super::foresight::{self, Outlook};
-use super::handshake::{Grant, SourceReader, ask, introduce};
+use super::handshake::{Answer, SourceReader, ask, introduce};
 use super::retries::Retries;
 use super::{Announced, Gate, LinkContext, acks, pump};
 use crate::checkpoint::Checkpoint;
@@ -15,7 +16,6 @@ use crate::control::Control;
 use crate::dial::{self, dial};
 use crate::failure::classify_reply;
 use crate::meters::Side;
-use crate::snapshot::Framing;
 use crate::spool::{End, SpoolIn};
 use crate::{Action, ErrorKind, Failure, Phase, sentinel};
 
@@ -49,6 +49,9 @@ pub(super) async fn run(ctx: LinkContext, spool: SpoolIn, load: Option<Load>) {
         intake.spool.tidy().await;
     }
 }
+
+/// In the place of a replication ID: the history of a source that has none. No source calls its own so.
+const NO_HISTORY: &str = "0000000000000000000000000000000000000000";
 
 /// Why a connection to the source ended.
 enum Cut {
@@ -162,15 +165,23 @@ impl Intake {
 
     /// Asks for a snapshot, and waits until it is about to come.
     async fn announced(&self) -> Result<(SourceReader, Announced, JoinSet<()>), Failure> {
-        let (mut reader, writer, grant) = self.connect(None).await?;
+        let (mut reader, writer, answer) = self.connect(None).await?;
         let name = self.ctx.source.endpoint.authority();
-        let Grant::Full { replid, offset } = grant else {
-            let message = format!("{name} offered to continue a stream that was never begun.");
-            return Err(Failure::new(ErrorKind::Protocol, &name, message));
-        };
         // Nothing of the snapshot is applied, and an old offset would tell the source that it was.
         self.ctx.meters.applied.store(0, Relaxed);
-        let acks = self.acknowledge(writer);
+        let (replid, offset, acks) = match answer {
+            Answer::Granted(Grant::Full { replid, offset }) => (replid, offset, self.acknowledge(writer)),
+            Answer::Granted(Grant::Continue { .. }) => {
+                let message = format!("{name} offered to continue a stream that was never begun.");
+                return Err(Failure::new(ErrorKind::Protocol, &name, message));
+            }
+            Answer::Old => {
+                self.ctx.event_warning(&format!(
+                    "{name} knows no PSYNC, as before Redis 2.8: whenever its link breaks, all sources are loaded again."
+                ));
+                (NO_HISTORY.to_owned(), 0, hold_open(writer))
+            }
+        };
         self.ctx.meters.enter(Phase::WaitingForSnapshot);
         let line = match reader.line(SNAPSHOT_TIMEOUT).await {
             Ok(line) => line,
@@ -215,9 +226,17 @@ impl Intake {
             connected = self.connect(Some(&place)) => connected,
             () = self.spool.outdated() => return Cut::Outdated,
         };
-        let (reader, writer, grant) = match connected {
+        let (reader, writer, answer) = match connected {
             Ok(connected) => connected,
             Err(failure) => return Cut::Failed(failure),
+        };
+        let grant = match answer {
+            Answer::Granted(grant) => grant,
+            Answer::Old => {
+                let name = self.ctx.source.endpoint.authority();
+                let reason = format!("{name} knows no PSYNC, so that nothing can be gone on with after a break");
+                return Cut::Over(End::NeedsFull(reason));
+            }
         };
         match grant {
             Grant::Full { .. } => return Cut::Over(End::NeedsFull(self.lost(place.offset))),
@@ -266,7 +285,7 @@ impl Intake {
         )
     }
 
-    async fn connect(&self, place: Option<&Checkpoint>) -> Result<(SourceReader, dial::Writer, Grant), Failure> {
+    async fn connect(&self, place: Option<&Checkpoint>) -> Result<(SourceReader, dial::Writer, Answer), Failure> {
         let endpoint = &self.ctx.source.endpoint;
         self.enter(Phase::Connecting);
         if place.is_none() {
@@ -279,8 +298,8 @@ impl Intake {
         if place.is_none() {
             self.enter(Phase::WaitingForSnapshot);
         }
-        let grant = ask(endpoint, &mut reader, &mut writer, place).await?;
-        Ok((reader, writer, grant))
+        let answer = ask(endpoint, &mut reader, &mut writer, place).await?;
+        Ok((reader, writer, answer))
     }
 
     /// Shows how the first connection comes about; later ones are told by the trouble that they mend.
@@ -316,4 +335,14 @@ impl Intake {
         );
         Failure::new(ErrorKind::SpoolFull, &name, message)
     }
+}
+
+/// Keeps the side of the connection open on which an old source is told nothing: to it, an acknowledgement is an error.
+fn hold_open(writer: dial::Writer) -> JoinSet<()> {
+    let mut held = JoinSet::new();
+    held.spawn(async move {
+        std::future::pending::<()>().await;
+        drop(writer);
+    });
+    held
 }

@@ -14,6 +14,7 @@ use std::time::SystemTime;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+use tributary_resp::psync::Framing;
 
 pub(crate) use retries::back_off;
 
@@ -24,7 +25,6 @@ use crate::handle::Events;
 use crate::meters::Meters;
 use crate::owner::Owner;
 use crate::probe::{self, Skew};
-use crate::snapshot::Framing;
 use crate::spool::{Disk, End, Quota, spool};
 use crate::{ErrorKind, Failure, ReplicaSpec, Severity, SourceSpec};
 

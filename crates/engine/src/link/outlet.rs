@@ -8,11 +8,12 @@ use tokio::sync::oneshot;
 use super::retries::Retries;
 use super::{Announced, LinkContext, LinkEnd, SessionEnd, failed_before};
 use crate::checkpoint::{self, Checkpoint, Progress};
-use crate::destination::{self, Dialect, Keepsake, dialect};
+use crate::destination;
+use crate::dialect::dialect;
 use crate::expiry::Expiry;
 use crate::meters::Side;
 use crate::spool::{End, SpoolOut, Supply};
-use crate::stream::Apply;
+use crate::stream::{Apply, Known, Omitted, Reach};
 use crate::writer::{Seat, Writer};
 use crate::{Action, ErrorKind, Failure, sentinel, snapshot};
 
@@ -39,6 +40,7 @@ pub(super) async fn run(
         was_open: false,
         went_on: false,
         rewind: None,
+        omitted: Omitted::default(),
         broke_off: (0, 0),
     };
     let drained = async {
@@ -56,8 +58,7 @@ struct Opened {
     writer: Writer,
     /// What the checkpoint says.
     mark: Option<Progress>,
-    dialect: Dialect,
-    kept: Keepsake,
+    known: Known,
 }
 
 struct Outlet<'a> {
@@ -73,6 +74,8 @@ struct Outlet<'a> {
     went_on: bool,
     /// Where to go back to, once the destination can be written to.
     rewind: Option<Checkpoint>,
+    /// What of the stream was not copied, as the user agreed.
+    omitted: Omitted,
     /// Where the destination broke off last, and how often in a row.
     broke_off: (u64, u32),
 }
@@ -142,7 +145,7 @@ impl Outlet<'_> {
             return failure;
         }
         let waiting = meters.received().saturating_sub(applied);
-        destination::query_buffer_exceeded(&self.ctx.spec, waiting).await.unwrap_or(failure)
+        destination::query_buffer_exceeded(&self.ctx.spec.destination, waiting).await.unwrap_or(failure)
     }
 
     /// Waits before the next attempt, unless the source's side has ended for good meanwhile.
@@ -162,7 +165,7 @@ impl Outlet<'_> {
     async fn open(&mut self, begin: Option<Progress>) -> Result<Opened, SessionEnd> {
         let opening = async {
             let spec = &self.ctx.spec;
-            let (dialect, kept) = dialect(spec).await?;
+            let (dialect, kept, commands) = dialect(spec).await?;
             let predecessors = match self.ctx.predecessors.get() {
                 Some(known) => known.clone(),
                 None => {
@@ -181,7 +184,9 @@ impl Outlet<'_> {
             let import = dialect.expiry == Expiry::ImportMode;
             let (mut writer, mark) = Writer::open(&spec.destination, &seat, import, self.ctx.meters.clone()).await?;
             writer.belongs_to(&self.ctx.own);
-            Ok::<_, Failure>(Opened { writer, mark: mark.map(|mark| mark.progress), dialect, kept })
+            let reach = Reach::new(dialect, commands, spec.options.unsupported);
+            let known = Known { dialect, kept, reach, omitted: Omitted::default() };
+            Ok::<_, Failure>(Opened { writer, mark: mark.map(|mark| mark.progress), known })
         };
         let opened: Opened = tokio::select! {
             opened = opening => opened?,
@@ -190,7 +195,7 @@ impl Outlet<'_> {
         if std::mem::replace(&mut self.was_open, true) {
             self.ctx.destination_back.notify_one();
         }
-        self.ctx.meters.update(|state| state.expiry = Some(opened.dialect.expiry));
+        self.ctx.meters.update(|state| state.expiry = Some(opened.known.dialect.expiry));
         Ok(opened)
     }
 
@@ -200,7 +205,7 @@ impl Outlet<'_> {
             Ok(announced) = announced => announced,
             end = self.spool.over() => return Err(end.into()),
         };
-        let Opened { mut writer, mark, dialect, kept } = self.open(joins.then_some(Progress::Joining)).await?;
+        let Opened { mut writer, mark, mut known } = self.open(joins.then_some(Progress::Joining)).await?;
         let is_ours = match &mark {
             Some(Progress::Loading) => true,
             Some(Progress::Joining) => joins,
@@ -210,16 +215,18 @@ impl Outlet<'_> {
             let name = self.ctx.spec.destination.authority();
             return Err(SessionEnd::NeedsFull(format!("{name} lost the marker of the load")));
         }
-        let loaded = match snapshot::load(self.ctx, &mut self.spool, &mut writer, framing, dialect).await {
+        let loaded = match snapshot::load(self.ctx, &mut self.spool, &mut writer, framing, known.dialect).await {
             // A batch of a load is small but for its last object, so there is no need to wait for a second time.
             Err(SessionEnd::Failed(failure)) if failure.kind == ErrorKind::Disconnected => {
-                let exceeded = destination::query_buffer_exceeded(&self.ctx.spec, writer.largest_unanswered()).await;
+                let unanswered = writer.largest_unanswered();
+                let exceeded = destination::query_buffer_exceeded(&self.ctx.spec.destination, unanswered).await;
                 return Err(exceeded.unwrap_or(failure).into());
             }
             loaded => loaded?,
         };
         place.db = loaded.stream_db;
-        let mut apply = Apply::new(self.ctx, place.clone(), (dialect, kept), writer.session());
+        known.omitted = std::mem::take(&mut self.omitted);
+        let mut apply = Apply::new(self.ctx, place.clone(), known, writer.session());
         apply.checkpoint(&mut writer).await?;
         self.spool.streams_from(&place, loaded.rest.len() as u64);
         self.supply = Supply::Held;
@@ -233,6 +240,7 @@ impl Outlet<'_> {
         self.ctx.event_info("The snapshot is in; following the stream.");
         self.ctx.meters.streaming(place.offset);
         let end = self.apply(&mut apply, &mut writer, loaded.rest).await;
+        self.omitted = apply.into_omitted();
         self.record_failed(&writer, &end).await;
         Ok(end)
     }
@@ -245,7 +253,7 @@ impl Outlet<'_> {
     }
 
     async fn follow(&mut self) -> Result<SessionEnd, SessionEnd> {
-        let Opened { mut writer, mark, dialect, kept } = self.open(None).await?;
+        let Opened { mut writer, mark, mut known } = self.open(None).await?;
         let mut place = self.place(mark)?;
         if let Some(back_to) = self.rewind.clone() {
             place = self.rewound(place, back_to)?;
@@ -254,11 +262,13 @@ impl Outlet<'_> {
         self.supply = Supply::Held;
         self.retries.works(self.ctx);
         self.ctx.meters.streaming(place.offset);
-        let mut apply = Apply::new(self.ctx, place, (dialect, kept), writer.session());
+        known.omitted = std::mem::take(&mut self.omitted);
+        let mut apply = Apply::new(self.ctx, place, known, writer.session());
         if self.rewind.take().is_some() {
             apply.checkpoint(&mut writer).await?;
         }
         let end = self.apply(&mut apply, &mut writer, bytes::Bytes::new()).await;
+        self.omitted = apply.into_omitted();
         self.record_failed(&writer, &end).await;
         Ok(end)
     }

@@ -16,7 +16,7 @@ use self::rules::{DENIED, Rules, User};
 use self::shadow::{Kind, Locked};
 use crate::clients::{self, OwnClients};
 use crate::control::Control;
-use crate::destination::numbers;
+use crate::dialect::numbers;
 use crate::{Failure, ReplicaSpec};
 
 /// Connections that ask and go are no clients that write; two looks so far apart tell them from the others.

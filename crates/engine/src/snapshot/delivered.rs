@@ -53,15 +53,15 @@ impl Delivered {
         Ok(())
     }
 
-    /// When an entry was delivered, and how often; 0 for one that is not there.
-    pub(super) fn find(&mut self, id: StreamId) -> (u64, u64) {
-        let Some(at) = self.blocks.partition_point(|(first, _)| *first <= id).checked_sub(1) else { return (0, 0) };
+    /// When an entry was delivered, and how often; `None` for one that is not there.
+    pub(super) fn find(&mut self, id: StreamId) -> Option<(u64, u64)> {
+        let at = self.blocks.partition_point(|(first, _)| *first <= id).checked_sub(1)?;
         if self.open.as_ref().is_none_or(|(open, _)| *open != at) {
             self.open = self.blocks.get(at).map(|(_, packed)| (at, unpack(packed)));
         }
-        let Some((_, block)) = &self.open else { return (0, 0) };
-        let found = block.binary_search_by_key(&id, |pending| pending.id).ok().and_then(|at| block.get(at));
-        found.map_or((0, 0), |pending| (pending.delivered_at_ms, pending.deliveries))
+        let (_, block) = self.open.as_ref()?;
+        let found = block.get(block.binary_search_by_key(&id, |pending| pending.id).ok()?)?;
+        Some((found.delivered_at_ms, found.deliveries))
     }
 }
 
@@ -137,11 +137,11 @@ mod tests {
         // As two consumers ask: each in order.
         for begin in [0, 1] {
             for one in all.iter().skip(begin).step_by(2) {
-                assert_eq!(delivered.find(one.id), (one.delivered_at_ms, one.deliveries), "{one:?}");
+                assert_eq!(delivered.find(one.id), Some((one.delivered_at_ms, one.deliveries)), "{one:?}");
             }
         }
-        assert_eq!(delivered.find(StreamId { ms: 5, seq: 0 }), (0, 0));
-        assert_eq!(delivered.find(StreamId { ms: 1_700_000_000_000, seq: 9 }), (0, 0));
+        assert_eq!(delivered.find(StreamId { ms: 5, seq: 0 }), None);
+        assert_eq!(delivered.find(StreamId { ms: 1_700_000_000_000, seq: 9 }), None);
     }
 
     #[test]

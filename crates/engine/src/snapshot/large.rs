@@ -1,11 +1,12 @@
 //! Writes an object that is too large to be collected as plain commands, part by part.
 
-use tributary_rdb::{Consumer, Entry, Field, Group, Large as LargeStart, Logical, Part, StreamInfo};
+use tributary_rdb::{Consumer, Entry, Field, Group, Large as LargeStart, Logical, Part, StreamId, StreamInfo};
 use tributary_resp::write;
 
 use super::delivered::{Delivered, TooMany};
 use super::restore::Restorer;
-use crate::destination::Dialect;
+use crate::Unsupported;
+use crate::dialect::Dialect;
 
 /// Arguments of one command: enough to make its overhead small, few enough not to hold the destination up.
 const ARGS: usize = 1024;
@@ -15,13 +16,33 @@ const BYTES: usize = 256 * 1024;
 /// An object that is being written.
 #[derive(Debug)]
 pub(super) struct Large {
-    key: Vec<u8>,
+    pub key: Vec<u8>,
     expire_at_ms: Option<u64>,
     logical: Option<Logical>,
     /// Where the next bytes of a string go.
     at: u64,
     dialect: Dialect,
+    unsupported: Unsupported,
+    /// Fields were written without their expiry.
+    dropped_expiry: bool,
+    /// Bytes that are missing to a command whose last argument goes out as it comes.
+    long: Option<u64>,
+    /// The field that such an argument is the value of.
+    long_field: Vec<u8>,
     stream: Stream,
+}
+
+/// What cannot be said in commands that the destination knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unwritable {
+    /// A field that expires.
+    FieldExpiry,
+    /// An element that is longer than the destination takes, in bytes.
+    Long(u64),
+    /// More entries of a stream's group that are not acknowledged than can be remembered.
+    Pending { group: Vec<u8>, count: u64 },
+    /// A consumer has an entry of which its group does not know.
+    Undelivered { group: Vec<u8>, id: StreamId },
 }
 
 /// What must be remembered of a stream until its pending entries are written.
@@ -34,13 +55,22 @@ struct Stream {
 impl Large {
     /// Removes what stands under the key; a string is laid out at its full length at once, so that it is not
     /// moved again and again while it grows.
-    pub(super) fn begin(out: &mut Restorer, start: &LargeStart<'_>, dialect: Dialect) -> Self {
+    pub(super) fn begin(
+        out: &mut Restorer,
+        start: &LargeStart<'_>,
+        dialect: Dialect,
+        unsupported: Unsupported,
+    ) -> Self {
         let large = Self {
             key: start.key.to_vec(),
             expire_at_ms: start.expire_at_ms.map(|at| dialect.carried(at)),
             logical: start.kind.logical(),
             at: 0,
             dialect,
+            unsupported,
+            dropped_expiry: false,
+            long: None,
+            long_field: Vec::new(),
             stream: Stream::default(),
         };
         large.command(out, &[b"DEL", &large.key]);
@@ -55,8 +85,25 @@ impl Large {
     ///
     /// # Errors
     /// What cannot be said in commands that the destination knows.
-    pub(super) fn part(&mut self, out: &mut Restorer, part: &Part) -> Result<(), String> {
+    pub(super) fn part(&mut self, out: &mut Restorer, part: &Part) -> Result<(), Unwritable> {
         match part {
+            Part::LongElement { len } => {
+                let name: &[u8] = if self.logical == Some(Logical::Set) { b"SADD" } else { b"RPUSH" };
+                self.begin_long(out, &[name, &self.key.clone()], *len)?;
+            }
+            Part::LongField { name, len } => {
+                self.begin_long(out, &[b"HSET", &self.key.clone(), name], *len)?;
+                self.long_field.clone_from(name);
+            }
+            Part::Bytes(bytes) if self.long.is_some() => {
+                out.out.extend_from_slice(bytes);
+                self.long = self.long.map(|left| left.saturating_sub(bytes.len() as u64));
+            }
+            Part::LongEnd { expire_at_ms } => {
+                self.end_long(out);
+                let field = std::mem::take(&mut self.long_field);
+                self.field_expiry(out, &field, *expire_at_ms)?;
+            }
             Part::Bytes(bytes) => {
                 let at = self.at.to_string();
                 self.command(out, &[b"SETRANGE", &self.key, at.as_bytes(), bytes]);
@@ -75,22 +122,28 @@ impl Large {
             Part::StreamInfo(info) => self.stream_info(out, info),
             Part::Group(group) => self.group(out, group),
             Part::Pending(pending) => {
-                self.stream.delivered.remember(pending).map_err(|TooMany(count)| {
-                    let (key, group) = (self.key.escape_ascii(), self.stream.group.escape_ascii());
-                    format!("“{key}”, a stream whose group “{group}” has more than {count} entries that are not acknowledged")
-                })?;
+                let group = &self.stream.group;
+                let too_many = |TooMany(count)| Unwritable::Pending { group: group.clone(), count };
+                self.stream.delivered.remember(pending).map_err(too_many)?;
             }
-            Part::Consumer(consumer) => self.consumer(out, consumer),
+            Part::Consumer(consumer) => self.consumer(out, consumer)?,
         }
         Ok(())
     }
 
-    /// Sets the expiry, last: the key must not go while it is written.
-    pub(super) fn end(self, out: &mut Restorer) {
+    /// Sets the expiry, last: the key must not go while it is written. Gives the key when
+    /// fields were written without theirs.
+    pub(super) fn end(self, out: &mut Restorer) -> Option<Vec<u8>> {
         if let Some(at) = self.expire_at_ms {
             self.command(out, &[b"PEXPIREAT", &self.key, at.to_string().as_bytes()]);
         }
         out.added_key();
+        self.dropped_expiry.then_some(self.key)
+    }
+
+    /// Removes what was written of it.
+    pub(super) fn remove(self, out: &mut Restorer) {
+        self.command(out, &[b"DEL", &self.key]);
     }
 
     fn command(&self, out: &mut Restorer, args: &[&[u8]]) {
@@ -123,20 +176,54 @@ impl Large {
         }
     }
 
-    fn fields(&self, out: &mut Restorer, fields: &[Field]) -> Result<(), String> {
+    fn fields(&mut self, out: &mut Restorer, fields: &[Field]) -> Result<(), Unwritable> {
         self.batches(out, b"HSET", fields, 2, |out, field| {
             write::bulk(out, &field.name);
             write::bulk(out, &field.value);
         });
-        for field in fields {
-            let Some(at) = field.expire_at_ms else { continue };
-            if !self.dialect.field_expiry {
-                let key = self.key.escape_ascii();
-                return Err(format!("fields of “{key}” that expire, which the destination does not know"));
+        fields.iter().try_for_each(|field| self.field_expiry(out, &field.name, field.expire_at_ms))
+    }
+
+    fn field_expiry(&mut self, out: &mut Restorer, field: &[u8], at_ms: Option<u64>) -> Result<(), Unwritable> {
+        match at_ms {
+            None => {}
+            Some(at) if self.dialect.field_expiry => {
+                let at = at.to_string();
+                self.command(out, &[b"HPEXPIREAT", &self.key, at.as_bytes(), b"FIELDS", b"1", field]);
             }
-            let at = at.to_string();
-            self.command(out, &[b"HPEXPIREAT", &self.key, at.as_bytes(), b"FIELDS", b"1", &field.name]);
+            Some(_) if self.unsupported.drop_field_expiry => self.dropped_expiry = true,
+            Some(_) => return Err(Unwritable::FieldExpiry),
         }
+        Ok(())
+    }
+
+    /// Adds a piece of what is missing to an open command, because the rest will not come; false when nothing is.
+    pub(super) fn fill_up(&mut self, out: &mut Restorer) -> bool {
+        let Some(left) = self.long else { return false };
+        let piece = usize::try_from(left).unwrap_or(usize::MAX).min(BYTES);
+        if piece == 0 {
+            self.end_long(out);
+            return false;
+        }
+        out.out.resize(out.out.len() + piece, 0);
+        self.long = Some(left - piece as u64);
+        true
+    }
+
+    fn end_long(&mut self, out: &mut Restorer) {
+        out.out.extend_from_slice(b"\r\n");
+        out.added();
+        self.long = None;
+    }
+
+    /// Begins a command whose last argument is too long to be held: its bytes go out as they come.
+    fn begin_long(&mut self, out: &mut Restorer, before: &[&[u8]], len: u64) -> Result<(), Unwritable> {
+        let length = usize::try_from(len).ok().filter(|_| self.dialect.takes(len));
+        let Some(length) = length else { return Err(Unwritable::Long(len)) };
+        write::array_header(&mut out.out, before.len() + 1);
+        before.iter().for_each(|arg| write::bulk(&mut out.out, arg));
+        write::bulk_header(&mut out.out, length);
+        self.long = Some(len);
         Ok(())
     }
 
@@ -183,13 +270,14 @@ impl Large {
         self.command(out, &args);
     }
 
-    fn consumer(&mut self, out: &mut Restorer, consumer: &Consumer) {
+    fn consumer(&mut self, out: &mut Restorer, consumer: &Consumer) -> Result<(), Unwritable> {
         if consumer.pending.is_empty() && self.dialect.set_pxat {
             // CREATECONSUMER came with 6.2, as PXAT did; a consumer with pending entries comes about by XCLAIM.
             self.command(out, &[b"XGROUP", b"CREATECONSUMER", &self.key, &self.stream.group, &consumer.name]);
         }
         for id in &consumer.pending {
-            let (at, deliveries) = self.stream.delivered.find(*id);
+            let unknown = || Unwritable::Undelivered { group: self.stream.group.clone(), id: *id };
+            let (at, deliveries) = self.stream.delivered.find(*id).ok_or_else(unknown)?;
             let (id, at, deliveries) = (id.to_string(), at.to_string(), deliveries.to_string());
             let args: [&[u8]; 12] = [
                 b"XCLAIM",
@@ -207,6 +295,7 @@ impl Large {
             ];
             self.command(out, &args);
         }
+        Ok(())
     }
 }
 

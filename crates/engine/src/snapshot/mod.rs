@@ -1,33 +1,35 @@
-//! The snapshot: decodes the dump that a source sends and restores its objects at the destination.
+//! The snapshot: decodes the dump that a source sends, or a file holds, and restores its objects at the destination.
 //!
-//! [`framing`] knows where the dump ends in the bytes, [`restore`] writes whole objects, [`large`] those that are too
-//! large to be collected, [`delivered`] remembers what a stream's consumers have not acknowledged.
+//! [`load`] drives a [`loader`] for a link, `load_file` for a file; [`origin`] is what it knows of either. [`restore`] writes
+//! whole objects, [`fitting`] those that the destination does not take as they are, [`large`] those that are too large to be
+//! collected, [`delivered`] remembers what a stream's consumers have not acknowledged. [`plain`] makes commands of a whole
+//! value.
 
 mod delivered;
-mod framing;
+mod fitting;
 mod large;
 mod load;
+mod loader;
+mod origin;
+mod plain;
 mod restore;
 
-pub(crate) use framing::Framing;
 pub(crate) use load::load;
+pub(crate) use loader::{LeftOut, Loader};
+pub(crate) use origin::Origin;
+pub(crate) use plain::{Command, plain_commands};
 
-use crate::checkpoint;
 use crate::link::{LinkContext, SessionEnd};
-use crate::{ErrorKind, Failure};
 
 /// Whether a key of a source is the checkpoint of some replica, which is not copied.
 ///
 /// # Errors
 /// `cycle` when it is our own: what we wrote came back.
 pub(crate) fn is_foreign_mark(ctx: &LinkContext, key: &[u8]) -> Result<bool, SessionEnd> {
-    if !checkpoint::is_ours(key) {
+    let (name, destination) = (&ctx.source.endpoint, &ctx.spec.destination);
+    // The names are wanted for a mark only, and nearly no key is one.
+    if !crate::checkpoint::is_ours(key) {
         return Ok(false);
     }
-    if key.starts_with(checkpoint::replica_prefix(&ctx.spec.id).as_bytes()) {
-        let name = ctx.source.endpoint.authority();
-        let message = format!("{name} sends back what Tributary wrote to {}.", ctx.spec.destination.authority());
-        return Err(Failure::new(ErrorKind::Cycle, &name, message).into());
-    }
-    Ok(true)
+    Ok(origin::is_mark(key, Some(&ctx.spec.id), &name.authority(), &destination.authority())?)
 }

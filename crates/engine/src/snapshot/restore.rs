@@ -4,7 +4,7 @@ use tributary_rdb::{Value, dump};
 use tributary_resp::write;
 
 use crate::Failure;
-use crate::destination::Dialect;
+use crate::dialect::Dialect;
 use crate::writer::{Batch, Writer};
 
 /// Bytes after which a batch leaves.
@@ -63,38 +63,15 @@ impl Restorer {
             }
             return;
         }
-        self.restore(value);
+        write_restore(&mut self.out, value, self.dialect, self.now_ms);
+        self.replies += 1;
     }
 
-    /// `RESTORE key ttl payload REPLACE [ABSTTL] [IDLETIME s | FREQ f]`.
-    fn restore(&mut self, value: &Value<'_>) {
-        let expire_at_ms = value.expire_at_ms.map(|at| self.dialect.carried(at));
-        let absolute = expire_at_ms.filter(|_| self.dialect.absolute_restore);
-        let ttl = match expire_at_ms {
-            None => 0,
-            Some(at) if absolute.is_some() => at,
-            // 0 would mean that the key never expires.
-            Some(at) => at.saturating_sub(self.now_ms).max(1),
-        };
-        let hint = if self.dialect.absolute_restore { hint(value) } else { None };
-        let argc = 5 + usize::from(absolute.is_some()) + if hint.is_some() { 2 } else { 0 };
-        let out = &mut self.out;
-        write::array_header(out, argc);
-        write::bulk(out, b"RESTORE");
-        write::bulk(out, &value.key);
-        write::bulk_int(out, ttl.cast_signed());
-        write::bulk_header(out, dump::payload_len(value.raw));
-        dump::write_payload(out, value.kind, value.raw);
-        out.extend_from_slice(b"\r\n");
-        write::bulk(out, b"REPLACE");
-        if absolute.is_some() {
-            write::bulk(out, b"ABSTTL");
-        }
-        if let Some((name, number)) = hint {
-            write::bulk(out, name);
-            write::bulk_int(out, number);
-        }
-        self.replies += 1;
+    /// The same as a command of its own.
+    pub(super) fn command(&self, value: &Value<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_restore(&mut out, value, self.dialect, self.now_ms);
+        out
     }
 
     /// Adds a function library.
@@ -131,7 +108,8 @@ impl Restorer {
     /// Sends all there is.
     pub(super) async fn send(&mut self, writer: &mut Writer) -> Result<(), Failure> {
         self.close_mset();
-        if self.replies == 0 {
+        // A piece of a long argument has no reply of its own.
+        if self.out.is_empty() {
             return Ok(());
         }
         let batch = Batch {
@@ -141,6 +119,35 @@ impl Restorer {
             ..Batch::default()
         };
         writer.submit(batch).await
+    }
+}
+
+/// `RESTORE key ttl payload REPLACE [ABSTTL] [IDLETIME s | FREQ f]`.
+fn write_restore(out: &mut Vec<u8>, value: &Value<'_>, dialect: Dialect, now_ms: u64) {
+    let expire_at_ms = value.expire_at_ms.map(|at| dialect.carried(at));
+    let absolute = expire_at_ms.filter(|_| dialect.absolute_restore);
+    let ttl = match expire_at_ms {
+        None => 0,
+        Some(at) if absolute.is_some() => at,
+        // 0 would mean that the key never expires.
+        Some(at) => at.saturating_sub(now_ms).max(1),
+    };
+    let hint = if dialect.absolute_restore { hint(value) } else { None };
+    let argc = 5 + usize::from(absolute.is_some()) + if hint.is_some() { 2 } else { 0 };
+    write::array_header(out, argc);
+    write::bulk(out, b"RESTORE");
+    write::bulk(out, &value.key);
+    write::bulk_int(out, ttl.cast_signed());
+    write::bulk_header(out, dump::payload_len(value.raw.len()));
+    dump::write_payload(out, value.kind, value.raw);
+    out.extend_from_slice(b"\r\n");
+    write::bulk(out, b"REPLACE");
+    if absolute.is_some() {
+        write::bulk(out, b"ABSTTL");
+    }
+    if let Some((name, number)) = hint {
+        write::bulk(out, name);
+        write::bulk_int(out, number);
     }
 }
 

@@ -138,3 +138,52 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIECES: usize = 12;
+
+    /// The pieces that a file of these bytes gives, as far as it is whole.
+    fn read(path: &Path, bytes: &[u8]) -> io::Result<Vec<Bytes>> {
+        std::fs::write(path, bytes)?;
+        let (_, _, mut records) = open(path)?;
+        std::iter::from_fn(|| records.next().transpose()).map(|piece| Ok(piece?.bytes)).collect()
+    }
+
+    #[test]
+    fn a_file_that_is_torn_or_damaged_gives_only_what_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("segment");
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut piece = |len| Piece {
+            bytes: (0..len).map(|_| random.u8(..)).collect::<Vec<_>>().into(),
+            arrived_ms: 1_700_000_000_000,
+            arrived: Instant::now(),
+        };
+        let pieces: Vec<Piece> = (0..PIECES).map(|i| piece(i * 37)).collect();
+        let mut file = create(&path, &"a".repeat(40), 5).unwrap();
+        append(&mut file, &pieces).unwrap();
+        let sound = std::fs::read(&path).unwrap();
+        let written: Vec<Bytes> = pieces.into_iter().map(|piece| piece.bytes).collect();
+        assert_eq!(read(&path, &sound).unwrap(), written);
+        for round in 0..2000 {
+            let mut damaged = sound.clone();
+            match round % 4 {
+                0 => damaged.truncate(random.usize(..damaged.len())),
+                1 => damaged[random.usize(..sound.len())] ^= 1 << random.u8(..8),
+                2 => damaged.extend((0..random.usize(1..64)).map(|_| random.u8(..))),
+                // A length of anything at all, up to 4 GB.
+                _ => {
+                    let at = random.usize(..sound.len() - 4);
+                    damaged[at..at + 4].copy_from_slice(&random.u32(..).to_le_bytes());
+                }
+            }
+            // A file without a sound header is none.
+            let Ok(read) = read(&path, &damaged) else { continue };
+            assert!(read.len() <= written.len(), "round {round}");
+            assert_eq!(read, written[..read.len()], "round {round}");
+        }
+    }
+}

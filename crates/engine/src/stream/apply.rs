@@ -1,18 +1,22 @@
 mod databases;
 mod forwarding;
+mod wording;
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
-use tributary_resp::{RespError, Scan, Scanner, parse_int, write};
+use tributary_resp::{RespError, Scan, Scanner, parse_int};
 
 use super::command::{CopyTo, Kind, kind};
 use super::huge::HUGE;
-use super::rewrite::{Clock, rewrite};
+use super::omitted::Omitted;
+use super::rewrite::Clock;
 use super::transaction::Transaction;
+use super::translate::{Reach, Translator};
 use crate::checkpoint::{self, Checkpoint, Session};
-use crate::destination::{Dialect, Keepsake};
+use crate::destination::Keepsake;
+use crate::dialect::Dialect;
 use crate::link::{LinkContext, SessionEnd};
 use crate::snapshot::is_foreign_mark;
 use crate::spool::{Piece, SpoolOut};
@@ -45,6 +49,19 @@ pub(crate) struct Apply<'a> {
     told_of_library: bool,
     /// Where and when the checkpoint was last written.
     checkpointed: (u64, Instant),
+    /// Finds words that the destination knows.
+    translator: Translator,
+    /// What is not copied, as the user agreed.
+    omitted: Omitted,
+}
+
+/// What a session knows of its destination.
+pub(crate) struct Known {
+    pub dialect: Dialect,
+    pub kept: Keepsake,
+    pub reach: Reach,
+    /// What earlier sessions have left out.
+    pub omitted: Omitted,
 }
 
 impl<'a> Apply<'a> {
@@ -52,7 +69,7 @@ impl<'a> Apply<'a> {
     pub(crate) fn new(
         ctx: &'a LinkContext,
         place: Checkpoint,
-        (dialect, kept): (Dialect, Keepsake),
+        Known { dialect, kept, reach, omitted }: Known,
         session: Session,
     ) -> Self {
         let key = checkpoint::key(&ctx.spec.id, &ctx.source.id);
@@ -70,7 +87,14 @@ impl<'a> Apply<'a> {
             within: false,
             told_of_library: false,
             checkpointed,
+            translator: Translator::new(reach),
+            omitted,
         }
+    }
+
+    /// What was left out, for the session that follows.
+    pub(crate) fn into_omitted(self) -> Omitted {
+        self.omitted
     }
 
     /// Applies until the link or the destination breaks, or the user stops; `rest` came with the snapshot's end.
@@ -81,6 +105,8 @@ impl<'a> Apply<'a> {
             Ok(never) => match never {},
             Err(end) => end,
         };
+        let ctx = self.ctx;
+        self.omitted.tell_all(&|message| ctx.event_warning(message));
         if let Err(failure) = self.settle(writer).await {
             return SessionEnd::Failed(failure);
         }
@@ -107,6 +133,8 @@ impl<'a> Apply<'a> {
             }
             // The source may have another name without having sent anything under it.
             self.follow_name(spool);
+            let ctx = self.ctx;
+            self.omitted.tell(&|message| ctx.event_warning(message));
             // The input pauses. No timer: a transaction leaves now, or with the next reply when enough are on their way.
             if self.within {
                 self.wait(spool, writer).await?;
@@ -143,6 +171,11 @@ impl<'a> Apply<'a> {
         let history = spool.history();
         if *self.place.replid != *history {
             self.place.replid = history.to_string();
+            // Another server goes on, maybe of another version.
+            self.translator.source(None);
+        }
+        if !self.translator.knows_source() {
+            self.translator.source(self.ctx.meters.state().server_version);
         }
     }
 
@@ -186,7 +219,7 @@ impl<'a> Apply<'a> {
     async fn consume(&mut self, spool: &mut SpoolOut, writer: &mut Writer) -> Result<(), SessionEnd> {
         loop {
             self.consume_whole(writer).await?;
-            if self.buf.len() < HUGE || !self.is_forwardable() {
+            if self.buf.len() < HUGE || !self.is_forwardable()? {
                 return Ok(());
             }
             self.forward(spool, writer).await?;
@@ -225,7 +258,7 @@ impl<'a> Apply<'a> {
         let arg = |i: usize| self.scanner.args().get(i).and_then(|range| raw.get(range.clone()));
         let kind = kind(arg(0).unwrap_or_default());
         match kind {
-            Kind::Write => self.pass_on(raw, kind),
+            Kind::Write => self.pass_on(raw, kind)?,
             Kind::Ping => {}
             // By these Sentinels find each other: those of the destination would take it for a word about their own
             // master, which often has the same name, and make their server a replica of the source.
@@ -249,47 +282,26 @@ impl<'a> Apply<'a> {
                 match (across, args.get(1)) {
                     (Across::Stays, _) if kind == Kind::Copy => {
                         // The number, if there is one, is the source's; here the database may have another.
-                        let mut bytes = Vec::new();
-                        write::command(&mut bytes, &CopyTo::of(&args).within);
-                        self.pass_on(&bytes, Kind::Write);
+                        self.pass_on_words(&CopyTo::of(&args).within)?;
                     }
-                    (Across::Stays, _) => self.pass_on(raw, kind),
-                    (Across::Leaves, Some(key)) => {
-                        let mut bytes = Vec::new();
-                        write::command(&mut bytes, &[b"DEL", key]);
-                        self.pass_on(&bytes, Kind::Write);
-                    }
+                    (Across::Stays, _) => self.pass_on(raw, kind)?,
+                    (Across::Leaves, Some(key)) => self.pass_on_words(&[b"DEL", key])?,
                     _ => {}
                 }
             }
             // Libraries belong to the whole server, not to the one database that is copied.
             Kind::Function if self.ctx.source.endpoint.db.is_some() => {}
-            Kind::Function if self.ctx.spec.sources.len() > 1 => {
+            Kind::Function if self.ctx.spec.sources.len() > 1 && self.dialect.functions => {
                 self.function(&self.args(raw))?;
-                self.pass_on(raw, kind);
+                self.pass_on(raw, kind)?;
             }
-            _ => self.pass_on(raw, kind),
+            _ => self.pass_on(raw, kind)?,
         }
         Ok(kind)
     }
 
     fn args<'b>(&self, raw: &'b [u8]) -> Vec<&'b [u8]> {
         self.scanner.args().iter().filter_map(|range| raw.get(range.clone())).collect()
-    }
-
-    /// Adds a command to the transaction, unless its database is left out.
-    fn pass_on(&mut self, raw: &[u8], kind: Kind) {
-        let Some(db) = self.target() else { return };
-        self.transaction.begin(db, self.arrived);
-        if kind != Kind::Write && !matches!(kind, Kind::Set if self.scanner.argc() == 3) {
-            let (clock, args) = (self.clock(), self.args(raw));
-            if let Some(commands) = rewrite(&mut self.transaction.out, kind, &args, clock) {
-                self.transaction.added(commands);
-                return;
-            }
-        }
-        self.transaction.out.extend_from_slice(raw);
-        self.transaction.added(1);
     }
 
     /// The destination's database for what the stream does now; `None` when it is left out.
@@ -302,7 +314,12 @@ impl<'a> Apply<'a> {
 
     fn clock(&self) -> Clock {
         let source_now_ms = self.arrived_ms.cast_signed().saturating_add(self.ctx.skew.ms());
-        Clock { source_now_ms, set_pxat: self.dialect.set_pxat, expiry: self.dialect.expiry }
+        Clock {
+            source_now_ms,
+            set_pxat: self.dialect.set_pxat,
+            absolute_restore: self.dialect.absolute_restore,
+            expiry: self.dialect.expiry,
+        }
     }
 
     fn select(&mut self, db: Option<i64>) -> Result<(), SessionEnd> {

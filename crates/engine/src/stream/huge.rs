@@ -94,7 +94,8 @@ pub(super) fn set_options(out: &mut Vec<u8>, key: &[u8], options: &[&[u8]], cloc
 mod tests {
     use super::*;
 
-    const CLOCK: Clock = Clock { source_now_ms: 5_000, set_pxat: true, expiry: crate::expiry::Expiry::Exact };
+    const CLOCK: Clock =
+        Clock { source_now_ms: 5_000, set_pxat: true, absolute_restore: true, expiry: crate::expiry::Expiry::Exact };
 
     #[test]
     fn a_huge_value_is_forwarded_between_a_new_head_and_tail() {

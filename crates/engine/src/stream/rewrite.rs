@@ -15,6 +15,8 @@ pub(super) struct Clock {
     pub source_now_ms: i64,
     /// Whether the destination's SET knows PXAT.
     pub set_pxat: bool,
+    /// Whether the destination's RESTORE knows ABSTTL.
+    pub absolute_restore: bool,
     /// How expiries are carried.
     pub expiry: Expiry,
 }
@@ -58,26 +60,47 @@ pub(super) fn rewrite(out: &mut Vec<u8>, kind: Kind, args: &[&[u8]], clock: Cloc
             pexpireat(out, key, at);
             Some(1)
         }
-        (Kind::Restore, [_, key, time, payload, options @ ..]) => {
-            let absolute_already = options.iter().any(|option| option.eq_ignore_ascii_case(b"ABSTTL"));
-            if parse_int(time)? == 0 || (absolute_already && clock.expiry != Expiry::HeldBack) {
-                return None;
-            }
-            let at =
-                if absolute_already { clock.expiry.carried(parse_int(time)?) } else { absolute(clock, time, true)? };
-            write::array_header(out, 4 + options.len() + usize::from(!absolute_already));
-            write::bulk(out, b"RESTORE");
-            write::bulk(out, key);
-            write::bulk_int(out, at);
-            write::bulk(out, payload);
-            options.iter().for_each(|option| write::bulk(out, option));
-            if !absolute_already {
-                write::bulk(out, b"ABSTTL");
-            }
-            Some(1)
-        }
+        (Kind::Restore, [_, key, time, payload, options @ ..]) => restore(out, clock, [key, time, payload], options),
         _ => None,
     }
+}
+
+/// `RESTORE key at payload … ABSTTL`, or with the time that is left for a destination that knows neither ABSTTL nor what came
+/// with it (5.0).
+fn restore(out: &mut Vec<u8>, clock: Clock, [key, time, payload]: [&[u8]; 3], options: &[&[u8]]) -> Option<u32> {
+    let is = |option: &[u8], word: &[u8]| option.eq_ignore_ascii_case(word);
+    let absolute_already = options.iter().any(|option| is(option, b"ABSTTL"));
+    let number = parse_int(time)?;
+    let at = match (number, absolute_already) {
+        (0, _) => 0,
+        (at, true) => clock.expiry.carried(at),
+        (_, false) => absolute(clock, time, true)?,
+    };
+    if clock.absolute_restore {
+        if at == 0 || (absolute_already && at == number) {
+            return None;
+        }
+        write::array_header(out, 4 + options.len() + usize::from(!absolute_already));
+    } else {
+        let replace = options.iter().any(|option| is(option, b"REPLACE"));
+        write::array_header(out, 4 + usize::from(replace));
+    }
+    write::bulk(out, b"RESTORE");
+    write::bulk(out, key);
+    if clock.absolute_restore {
+        write::bulk_int(out, at);
+        write::bulk(out, payload);
+        options.iter().for_each(|option| write::bulk(out, option));
+        if !absolute_already {
+            write::bulk(out, b"ABSTTL");
+        }
+    } else {
+        // 0 would mean that the key never expires.
+        write::bulk_int(out, if at == 0 { 0 } else { at.saturating_sub(clock.source_now_ms).max(1) });
+        write::bulk(out, payload);
+        options.iter().filter(|option| is(option, b"REPLACE")).for_each(|option| write::bulk(out, option));
+    }
+    Some(1)
 }
 
 /// `SET key value … PXAT at`, or SET and PEXPIREAT for a destination that does not know PXAT.
@@ -160,7 +183,12 @@ mod tests {
     fn rewritten_for(expiry: Expiry, command: &str, set_pxat: bool) -> Option<String> {
         let args: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
         let mut out = Vec::new();
-        rewrite(&mut out, kind(args[0]), &args, Clock { source_now_ms: 1_000_000, set_pxat, expiry })?;
+        rewrite(
+            &mut out,
+            kind(args[0]),
+            &args,
+            Clock { source_now_ms: 1_000_000, set_pxat, absolute_restore: true, expiry },
+        )?;
         let text = String::from_utf8(out).unwrap();
         Some(text.split("\r\n").filter(|l| !l.starts_with('$') && !l.is_empty()).collect::<Vec<_>>().join(" "))
     }

@@ -166,6 +166,7 @@ impl Transaction {
             commands: std::mem::take(&mut self.commands),
             keys: 0,
             arrived: self.arrived.take(),
+            verdict: None,
         };
         self.earlier_bytes = 0;
         self.open = false;

@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::Failure;
 use crate::meters::Meters;
@@ -34,7 +34,12 @@ pub(crate) struct Batch {
     pub keys: u64,
     /// When the first command of the stream in it arrived here.
     pub arrived: Option<Instant>,
+    /// Takes the answer to its one command, which may be an error without anything else following from it.
+    pub verdict: Option<oneshot::Sender<Verdict>>,
 }
+
+/// Whether the destination took a command, or what it said.
+pub(crate) type Verdict = Result<(), String>;
 
 /// What the reply reader must know of the batch it is at.
 #[derive(Debug, Clone, Copy)]
@@ -155,10 +160,20 @@ impl Flight {
         self.lock().batches.front().map(|batch| look(&batch.bytes))
     }
 
+    /// Hands an error to whoever asked for it; false when nobody did.
+    pub(crate) fn refuse(&self, line: &[u8]) -> bool {
+        let asked = self.lock().batches.front_mut().and_then(|batch| batch.verdict.take());
+        // Who no longer waits has failed for another reason.
+        asked.is_some_and(|asked| asked.send(Err(String::from_utf8_lossy(line).into_owned())).is_ok())
+    }
+
     /// The front batch has all its replies.
     pub(crate) fn complete(&self) {
         let mut state = self.lock();
         let Some(batch) = state.batches.pop_front() else { return };
+        if let Some(asked) = batch.verdict {
+            drop(asked.send(Ok(())));
+        }
         state.bytes = state.bytes.saturating_sub(batch.bytes.len());
         state.commits = state.commits.saturating_sub(usize::from(batch.checkpoint.is_some()));
         state.recycle(batch.bytes);

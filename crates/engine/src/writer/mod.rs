@@ -13,14 +13,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub(crate) use fence::{Seat, may_end, run_id, taken_over};
-pub(crate) use flight::{Batch, Flight};
+pub(crate) use flight::{Batch, Flight, Verdict};
+pub(crate) use outline::printable;
 
 use crate::checkpoint::{Mark, Session};
 use crate::clients::{OwnClient, OwnClients};
 use crate::meters::Meters;
+use crate::owner::Owner;
 use crate::{Endpoint, ErrorKind, Failure, dial};
 use talk::Talk;
 
@@ -62,15 +65,28 @@ impl Writer {
             }
             Ok::<_, Failure>((talk, mark))
         };
-        let name = endpoint.authority();
-        let (talk, mark) = tokio::time::timeout(OPENING, opening).await.unwrap_or_else(|_| {
-            let message = format!("{name} did not answer for {} s.", OPENING.as_secs());
-            Err(Failure::new(ErrorKind::TimedOut, &name, message))
-        })?;
-        let flight = Arc::new(Flight::new(meters));
-        let replies = tokio::spawn(replies::read(talk.reader, flight.clone(), name.clone(), PATIENCE));
+        let (talk, mark) = in_time(endpoint, opening).await?;
         let session = mark.as_ref().map_or_else(|| seat.owner.session(None), |mark| mark.session.clone());
-        Ok((Self { out: talk.writer, session, known: None, flight, replies, name }, mark))
+        Ok((Self::on(talk, session, meters), mark))
+    }
+
+    /// Connects and authenticates without a seat: for a load that nothing goes on from.
+    pub(crate) async fn open_unseated(endpoint: &Endpoint, client: &str, meters: Arc<Meters>) -> Result<Self, Failure> {
+        let opening = async {
+            let mut talk = Talk::open(endpoint).await?;
+            if let Err(failure) = talk.ask(&["CLIENT", "SETNAME", client]).await {
+                tracing::debug!(%failure, "the connection stays without a name");
+            }
+            Ok::<_, Failure>(talk)
+        };
+        let talk = in_time(endpoint, opening).await?;
+        Ok(Self::on(talk, Owner::new().session(None), meters))
+    }
+
+    fn on(talk: Talk, session: Session, meters: Arc<Meters>) -> Self {
+        let (name, flight) = (talk.name, Arc::new(Flight::new(meters)));
+        let replies = tokio::spawn(replies::read(talk.reader, flight.clone(), name.clone(), PATIENCE));
+        Self { out: talk.writer, session, known: None, flight, replies, name }
     }
 
     /// Counts the connection among ours.
@@ -98,6 +114,20 @@ impl Writer {
             return Err(self.flight.failure().unwrap_or_else(|| Failure::io(&self.name, &error)));
         }
         Ok(())
+    }
+
+    /// Sends one command that may be refused, and waits for the answer.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) async fn ask(&mut self, command: Vec<u8>) -> Result<Verdict, Failure> {
+        let (verdict, answer) = oneshot::channel();
+        let batch = Batch { bytes: Arc::new(command), replies: 1, verdict: Some(verdict), ..Batch::default() };
+        self.submit(batch).await?;
+        tokio::select! {
+            Ok(verdict) = answer => Ok(verdict),
+            failure = self.failed() => Err(failure),
+        }
     }
 
     /// Records that the stream moved to `offset` without anything to write: true once all before it is answered.
@@ -145,6 +175,15 @@ impl Writer {
             }
         }
     }
+}
+
+/// The result of an opening, unless it takes too long.
+async fn in_time<T>(endpoint: &Endpoint, opening: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::time::timeout(OPENING, opening).await.unwrap_or_else(|_| {
+        let name = endpoint.authority();
+        let message = format!("{name} did not answer for {} s.", OPENING.as_secs());
+        Err(Failure::new(ErrorKind::TimedOut, &name, message))
+    })
 }
 
 impl Drop for Writer {

@@ -78,7 +78,7 @@ impl Checker<'_> {
         };
         self.expected = Some(expected);
         match reply {
-            Reply::Single(b'-', line) => Err(self.refused(u64::from(self.seen), line)),
+            Reply::Single(b'-', line) if !self.flight.refuse(line) => Err(self.refused(u64::from(self.seen), line)),
             // Commands of a transaction stand behind its MULTI, which only its first batch holds.
             Reply::Element(Some(line)) => {
                 self.in_exec = true;

@@ -8,9 +8,16 @@ import type { CheckLine } from "./generated/CheckLine";
 import type { CloseDecision } from "./generated/CloseDecision";
 import type { CloseRequest } from "./generated/CloseRequest";
 import type { ConnectionReport } from "./generated/ConnectionReport";
+import type { DifferenceKind } from "./generated/DifferenceKind";
+import type { DifferencePage } from "./generated/DifferencePage";
 import type { EndpointDraft } from "./generated/EndpointDraft";
 import type { EndpointRole } from "./generated/EndpointRole";
 import type { EventView } from "./generated/EventView";
+import type { ExportFormat } from "./generated/ExportFormat";
+import type { ExportedFile } from "./generated/ExportedFile";
+import type { FileFacts } from "./generated/FileFacts";
+import type { FileLoadDraft } from "./generated/FileLoadDraft";
+import type { FileLoadReview } from "./generated/FileLoadReview";
 import type { LiveBatch } from "./generated/LiveBatch";
 import type { ReplicaCheckLine } from "./generated/ReplicaCheckLine";
 import type { ReplicaDefinition } from "./generated/ReplicaDefinition";
@@ -20,6 +27,7 @@ import type { Series } from "./generated/Series";
 import type { SeriesRange } from "./generated/SeriesRange";
 import type { Settings } from "./generated/Settings";
 import type { StartupState } from "./generated/StartupState";
+import type { VerifyOptions } from "./generated/VerifyOptions";
 
 /** Which stored password "keep" means. */
 export type TestTarget = {
@@ -67,8 +75,39 @@ export type Backend = {
   skipFailed(id: string): Promise<void>;
   resumeAll(accept: boolean): Promise<void>;
 
+  /** The desktop's own dialog; null when nothing was chosen. */
+  chooseFile(): Promise<string | null>;
+  inspectFile(path: string): Promise<FileFacts>;
+  /** Looks at the file and the destination; nothing is changed. */
+  reviewFileLoad(draft: FileLoadDraft): Promise<FileLoadReview>;
+  /** `confirm`: the destination's address, where keys are deleted. */
+  startFileLoad(draft: FileLoadDraft, confirm: string | null): Promise<void>;
+  /** Resolves once the load has ended. */
+  stopFileLoad(): Promise<void>;
+  /** Puts away how the last load ended. */
+  dismissFileLoad(): Promise<void>;
+
   events(id: string, limit: number): Promise<EventView[]>;
   history(id: string, sourceId: string | null, range: SeriesRange): Promise<Series>;
+
+  /**
+   * Compares the destination with its sources; how that goes is in the live figures. Resolves to
+   * its number.
+   */
+  startVerify(id: string, options: VerifyOptions): Promise<number>;
+  stopVerify(id: string): Promise<void>;
+  /** A part of the list of the last comparison, all kinds or one. */
+  differences(
+    id: string,
+    kind: DifferenceKind | null,
+    offset: number,
+    limit: number,
+  ): Promise<DifferencePage>;
+  /** A file that is not there yet. */
+  exportPath(id: string, format: ExportFormat): Promise<string>;
+  exportDifferences(id: string, format: ExportFormat, path: string): Promise<ExportedFile>;
+  /** Of these places in the list of that comparison, or all; goes on in the background. */
+  repairDifferences(id: string, run: number, chosen: readonly number[] | null): Promise<void>;
 
   getSettings(): Promise<Settings>;
   saveSettings(settings: Settings): Promise<void>;

@@ -53,8 +53,22 @@ export const commands: Backend = {
   skipFailed: (id) => invoke("skip_failed", { id }),
   resumeAll: (accept) => invoke("resume_all", { accept }),
 
+  chooseFile: () => invoke("choose_file"),
+  inspectFile: (path) => invoke("inspect_file", { path }),
+  reviewFileLoad: (draft) => invoke("review_file_load", { draft }),
+  startFileLoad: (draft, confirm) => invoke("start_file_load", { draft, confirm }),
+  stopFileLoad: () => invoke("stop_file_load"),
+  dismissFileLoad: () => invoke("dismiss_file_load"),
+
   events: (id, limit) => invoke("events", { id, limit }),
   history: (id, sourceId, range) => invoke("history", { id, sourceId, range }),
+
+  startVerify: (id, options) => invoke("start_verify", { id, options }),
+  stopVerify: (id) => invoke("stop_verify", { id }),
+  differences: (id, kind, offset, limit) => invoke("differences", { id, kind, offset, limit }),
+  exportPath: (id, format) => invoke("export_path", { id, format }),
+  exportDifferences: (id, format, path) => invoke("export_differences", { id, format, path }),
+  repairDifferences: (id, run, chosen) => invoke("repair_differences", { id, run, chosen }),
 
   getSettings: () => invoke("get_settings"),
   saveSettings: (settings) => invoke("save_settings", { settings }),

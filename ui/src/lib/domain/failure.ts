@@ -16,7 +16,7 @@ export function failureDetails(failure: FailureView, about: string, version: str
 }
 
 /** What the window offers beside a failure; Start stands in the header. */
-export type Remedy = "skip" | "restart" | "edit";
+export type Remedy = "skip" | "restart" | "edit" | "options";
 
 const REMEDIES: Record<string, readonly Remedy[]> = {
   command_failed: ["skip", "restart"],
@@ -32,6 +32,9 @@ const REMEDIES: Record<string, readonly Remedy[]> = {
   same_database: ["edit"],
   cycle: ["edit"],
   spool_full: ["edit"],
+  module_missing: ["options"],
+  field_expiry_unknown: ["options"],
+  functions_unknown: ["options"],
 };
 
 export function remediesOf(failure: FailureView): readonly Remedy[] {

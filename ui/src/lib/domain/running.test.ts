@@ -31,5 +31,6 @@ describe("the remedies of a failure", () => {
     expect(remediesOf({ ...failure, kind: "resync_needed" })).toEqual(["restart"]);
     expect(remediesOf({ ...failure, kind: "unreachable", action: "retries" })).toEqual([]);
     expect(remediesOf({ ...failure, kind: "destination_oom" })).toEqual([]);
+    expect(remediesOf({ ...failure, kind: "module_missing" })).toEqual(["options"]);
   });
 });

@@ -5,6 +5,16 @@ import type { FailureAction } from "$lib/api/generated/FailureAction";
 import type { Phase } from "$lib/api/generated/Phase";
 
 export const domain = {
+  unsupported: {
+    label: "Data that the destination cannot hold",
+    help: "Values go over in whatever form an older destination knows. What has no such form stops the sync, with the name of the first key, unless you choose to lose it here; each key is then listed in the event log.",
+    helpLoad:
+      "Values go over in whatever form an older destination knows. What has no such form ends the load, with the name of the first key, unless you choose to lose it here.",
+    dropFieldExpiry: "Keep expiring fields of hashes without their expiry",
+    skipModuleKeys: "Leave out keys of modules that the destination lacks",
+    skipFunctions: "Leave out function libraries",
+  },
+
   synced: "Synced",
   syncing: "Syncing",
   reconnecting: "Reconnecting",

@@ -9,6 +9,9 @@ export const DEFAULT_OPTIONS: ReplicaOptions = {
   expiry: "follow_source",
   askBeforeResync: false,
   lockDown: false,
+  dropFieldExpiry: false,
+  skipModuleKeys: false,
+  skipFunctions: false,
 };
 
 export class OptionsForm {
@@ -17,6 +20,9 @@ export class OptionsForm {
   expiry: ExpiryChoice = $state(DEFAULT_OPTIONS.expiry);
   askBeforeResync = $state(DEFAULT_OPTIONS.askBeforeResync);
   lockDown = $state(DEFAULT_OPTIONS.lockDown);
+  dropFieldExpiry = $state(DEFAULT_OPTIONS.dropFieldExpiry);
+  skipModuleKeys = $state(DEFAULT_OPTIONS.skipModuleKeys);
+  skipFunctions = $state(DEFAULT_OPTIONS.skipFunctions);
 
   static of(options: ReplicaOptions): OptionsForm {
     const form = new OptionsForm();
@@ -24,6 +30,9 @@ export class OptionsForm {
     form.expiry = options.expiry;
     form.askBeforeResync = options.askBeforeResync;
     form.lockDown = options.lockDown;
+    form.dropFieldExpiry = options.dropFieldExpiry;
+    form.skipModuleKeys = options.skipModuleKeys;
+    form.skipFunctions = options.skipFunctions;
     return form;
   }
 
@@ -33,6 +42,9 @@ export class OptionsForm {
       expiry: this.expiry,
       askBeforeResync: this.askBeforeResync,
       lockDown: this.lockDown,
+      dropFieldExpiry: this.dropFieldExpiry,
+      skipModuleKeys: this.skipModuleKeys,
+      skipFunctions: this.skipFunctions,
     };
   }
 }

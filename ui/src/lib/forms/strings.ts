@@ -16,6 +16,9 @@ export const errors = {
   sameDatabase: (name: string): string =>
     `${name} already copies from this database. A database can be a source once.`,
   ownSource: "This is the destination itself. A database cannot be its own source.",
+  pathMissing: "Choose a file, or enter its path.",
+  pathRelative: "Enter the whole path, from / on.",
+  whichDb: "The destination is one database: say which one of the file goes there.",
   noSource: "A replica needs at least one source.",
   tooMany: (limit: number): string =>
     `A replica has at most ${limit} sources. Make a second replica for the others.`,

@@ -8,6 +8,16 @@ import { errors } from "./strings";
 
 export type FieldErrors = Record<string, string>;
 
+/** Who keeps what is wrong with the fields of a form, and what the user did to them. */
+export type FieldWatch = {
+  /** What stands beside a field. */
+  error(field: string): string | null;
+  /** The user changes a field. */
+  change(field: string): void;
+  /** The user left a field. */
+  leave(field: string): void;
+};
+
 const MAX_NAME = 64;
 
 /** `otherNames`: those of the other replicas. */
@@ -51,7 +61,7 @@ function checkTogether(found: FieldErrors, form: DraftForm): void {
   });
 }
 
-function checkEndpoint(found: FieldErrors, prefix: string, endpoint: EndpointForm): void {
+export function checkEndpoint(found: FieldErrors, prefix: string, endpoint: EndpointForm): void {
   const host = endpoint.host.trim();
   if (endpoint.throughSentinels) {
     note(found, `${prefix}.host`, sentinelsError(host));
@@ -63,8 +73,12 @@ function checkEndpoint(found: FieldErrors, prefix: string, endpoint: EndpointFor
   if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535) {
     note(found, `${prefix}.port`, errors.port);
   }
-  const db = endpoint.db.trim();
-  if (db !== "" && !/^\d{1,9}$/.test(db)) note(found, `${prefix}.db`, errors.db);
+  note(found, `${prefix}.db`, dbError(endpoint.db));
+}
+
+/** A database's number, or nothing. */
+export function dbError(typed: string): string | null {
+  return /^\d{0,9}$/.test(typed.trim()) ? null : errors.db;
 }
 
 /** A list of hosts, each with a port of its own or without. */
@@ -102,6 +116,6 @@ function canonicalHost(endpoint: EndpointForm): string {
 }
 
 /** The first error of a field stands. */
-function note(found: FieldErrors, field: string, error: string | null): void {
+export function note(found: FieldErrors, field: string, error: string | null): void {
   if (error !== null) found[field] ??= error;
 }

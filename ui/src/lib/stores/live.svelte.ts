@@ -4,6 +4,7 @@
  */
 
 import type { EventView } from "$lib/api/generated/EventView";
+import type { FileLoadLive } from "$lib/api/generated/FileLoadLive";
 import type { LiveBatch } from "$lib/api/generated/LiveBatch";
 import type { ReplicaLive } from "$lib/api/generated/ReplicaLive";
 import type { SourceLive } from "$lib/api/generated/SourceLive";
@@ -18,6 +19,8 @@ export class LiveStore {
   /** When the last batch was taken; views derive "12 s ago" from it. */
   at = $state(Date.now());
   replicas: ReplicaLive[] = $state.raw([]);
+  /** The load of a file that runs, or the last one. */
+  fileLoad: FileLoadLive | null = $state.raw(null);
   events: ReadonlyMap<string, readonly EventView[]> = $state.raw(new Map());
   /** The last change of a status, for the screen reader. */
   lastChange: StatusChange | null = $state.raw(null);
@@ -33,6 +36,7 @@ export class LiveStore {
     }
     this.at = batch.at;
     this.replicas = next;
+    this.fileLoad = batch.fileLoad ?? null;
     if (batch.events.length > 0) this.addEvents(batch.events);
   }
 

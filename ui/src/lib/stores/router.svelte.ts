@@ -2,8 +2,9 @@
 
 export type Route =
   | { view: "overview" }
-  | { view: "replica"; id: string }
+  | { view: "replica"; id: string; tab?: "verify" }
   | { view: "create" }
+  | { view: "load" }
   /** `at`: the step to begin with. */
   | { view: "edit"; id: string; at?: "options" }
   | { view: "settings" };

@@ -148,6 +148,7 @@ describe("the form of a replica", () => {
     await press("options.expiry-exact");
     await press("options.ask-before-resync");
     await press("options.lock-down");
+    await press("options.skip-module-keys");
     await press("next");
     await screen.findByTestId("review");
     expect(reviewDraft.mock.calls[0]?.[0].options).toEqual({
@@ -155,6 +156,9 @@ describe("the form of a replica", () => {
       expiry: "exact",
       askBeforeResync: true,
       lockDown: true,
+      dropFieldExpiry: false,
+      skipModuleKeys: true,
+      skipFunctions: false,
     });
   });
 

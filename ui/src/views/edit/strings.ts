@@ -41,6 +41,7 @@ export const edit = {
   password: "Password",
   passwordHelp: "Kept in the system's keyring only.",
   passwordRunOnlyHelp: "Kept in memory until Tributary is closed.",
+  passwordOnceHelp: "For this load only; kept nowhere.",
   passwordKept: "The stored password is used.",
   change: "Change",
   keep: "Keep the stored one",

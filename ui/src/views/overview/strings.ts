@@ -26,6 +26,7 @@ export const overview = {
   empty:
     "A replica is one destination and the sources it copies from: first a snapshot, then every write as it happens.",
   create: "Create a replica",
+  loadFile: "Load a file…",
   demo: "Try the demo",
   demoStarting: "Starting the demo…",
   demoHelp: "Starts two local Redis servers with live traffic and a replica between them.",

@@ -110,6 +110,9 @@ export const replica = {
     clockSame: "as the destination's",
     clockAhead: (by: string): string => `${by} ahead`,
     clockBehind: (by: string): string => `${by} behind`,
+    omitted: "Left out",
+    omittedHelp:
+      "Keys of the snapshot that were left out, or kept without something, as the options of this replica allow. The event log lists them.",
     clockHelp:
       "The source's clock against the destination's. Lag and relative expiries are corrected by it.",
   },

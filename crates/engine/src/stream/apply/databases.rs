@@ -40,7 +40,7 @@ impl Apply<'_> {
             self.transaction.put_back(&self.kept);
             return Ok(());
         }
-        self.pass_on(raw, Kind::Write);
+        self.pass_on(raw, Kind::Write)?;
         let home = i64::from(checkpoint::home_db(&self.ctx.spec));
         // The checkpoint's key went along with its database; the new one is written where it belongs.
         for (from, to) in [swapped, (swapped.1, swapped.0)] {

@@ -7,4 +7,8 @@ export type CloseRequest = {
 /**
  * How many replicas run.
  */
-running: number, };
+running: number, 
+/**
+ * Whether a dump file is being loaded.
+ */
+loading: boolean, };

@@ -7,6 +7,7 @@ import type { Phase } from "./Phase";
 import type { ServerFacts } from "./ServerFacts";
 import type { SourceLive } from "./SourceLive";
 import type { Status } from "./Status";
+import type { VerifyLive } from "./VerifyLive";
 
 /**
  * How a replica is doing.
@@ -91,4 +92,8 @@ sources: Array<SourceLive>,
 /**
  * The worst lag of the last 60 seconds, one sample a second.
  */
-lagSpark: Array<number | null>, };
+lagSpark: Array<number | null>, 
+/**
+ * The comparison with its sources that was asked for last.
+ */
+verify: VerifyLive | null, };

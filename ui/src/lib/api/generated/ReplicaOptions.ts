@@ -20,4 +20,16 @@ askBeforeResync: boolean,
 /**
  * Make the other users of the destination read-only while it runs.
  */
-lockDown: boolean, };
+lockDown: boolean, 
+/**
+ * Keep fields of hashes that expire without their expiry, where the destination does not know it.
+ */
+dropFieldExpiry: boolean, 
+/**
+ * Leave out keys of modules that the destination lacks.
+ */
+skipModuleKeys: boolean, 
+/**
+ * Leave out function libraries, where the destination does not know them.
+ */
+skipFunctions: boolean, };

@@ -49,6 +49,10 @@ keys: number,
  */
 keysTotal: number | null, 
 /**
+ * Keys left out, or kept without something, as the user agreed.
+ */
+omitted: number, 
+/**
  * Time left of the snapshot, at the present rate.
  */
 timeLeftMs: number | null, 

@@ -4,7 +4,6 @@
  */
 
 import type { Backend } from "../backend";
-import type { ApiError } from "../generated/ApiError";
 import type { EndpointDraft } from "../generated/EndpointDraft";
 import type { EventView } from "../generated/EventView";
 import type { LiveBatch } from "../generated/LiveBatch";
@@ -13,6 +12,7 @@ import type { ReplicaDraft } from "../generated/ReplicaDraft";
 import type { Settings } from "../generated/Settings";
 import type { StartupState } from "../generated/StartupState";
 import type { Theme } from "../generated/Theme";
+import type { VerifyOptions } from "../generated/VerifyOptions";
 import {
   CALM,
   SERVER,
@@ -22,8 +22,11 @@ import {
   type Conditions,
   type Script,
 } from "./fixtures";
+import { MockFileLoad } from "./fileLoad";
+import { parse, refusal } from "./forms";
 import { pause, reviewOf, tellCheck } from "./preflight";
 import { aggregate, series, simulate } from "./simulate";
+import { MockVerify } from "./verify";
 
 const STOPPED: Script = { status: "stopped", phase: "stopped" };
 const SYNCED: Script = { status: "synced", phase: "synced" };
@@ -39,7 +42,9 @@ class Mock {
   private readonly conditions = new Map<string, Conditions>();
   private readonly events: EventView[] = [];
   private fresh: EventView[] = [];
+  private readonly verifications = new Map<string, MockVerify>();
   private settings: Settings;
+  private readonly fileLoad = new MockFileLoad();
 
   constructor(
     private readonly scenario: string,
@@ -60,7 +65,7 @@ class Mock {
       return Promise.resolve();
     },
     onCloseRequested: (ask) => {
-      if (this.scenario === "close") setTimeout(ask, 300, { running: 3 });
+      if (this.scenario === "close") setTimeout(ask, 300, { running: 3, loading: false });
       return Promise.resolve();
     },
     closeDecision: () => Promise.resolve(),
@@ -196,8 +201,42 @@ class Mock {
       this.say(id, "info", "Started by the user, behind the command that failed.");
     },
     resumeAll: () => Promise.resolve(),
+    chooseFile: () => Promise.resolve("/var/lib/redis/dump.rdb"),
+    inspectFile: (path) => this.fileLoad.inspect(path),
+    reviewFileLoad: (draft) => this.fileLoad.review(draft),
+    startFileLoad: (draft) => this.fileLoad.start(draft),
+    stopFileLoad: () => this.fileLoad.stop(),
+    dismissFileLoad: () => {
+      this.fileLoad.dismiss();
+      return Promise.resolve();
+    },
     events: (id) => Promise.resolve(this.events.filter((event) => event.replicaId === id)),
     history: (id, _, range) => Promise.resolve(series(range, Date.now(), id === "carts")),
+    startVerify: async (id, options) => {
+      await pause(150);
+      return this.verify(id, options);
+    },
+    stopVerify: (id) => {
+      this.verifications.get(id)?.stop();
+      return Promise.resolve();
+    },
+    differences: (id, kind, offset, limit) => {
+      const page = this.verifications.get(id)?.page(kind, offset, limit);
+      return page ? Promise.resolve(page) : Promise.reject(new Error("not verified"));
+    },
+    exportPath: (id, format) => {
+      const extension = format === "csv" ? "csv" : "jsonl";
+      return Promise.resolve(`/home/op/Downloads/${this.find(id).name}-differences.${extension}`);
+    },
+    exportDifferences: async (id, _, path) => {
+      await pause(300);
+      const differences = this.verifications.get(id)?.page(null, 0, 0).total ?? 0;
+      return { path, differences };
+    },
+    repairDifferences: async (id, _, chosen) => {
+      await pause(150);
+      this.verifications.get(id)?.repair(chosen);
+    },
     getSettings: () => Promise.resolve(this.settings),
     saveSettings: (settings) => {
       this.settings = settings;
@@ -309,9 +348,23 @@ class Mock {
         const script = this.scripts.get(source.id) ?? STOPPED;
         return simulate(source, script, at, index);
       });
-      return aggregate(replica, sources, this.conditions.get(replica.id) ?? CALM, at);
+      const live = aggregate(replica, sources, this.conditions.get(replica.id) ?? CALM, at);
+      return { ...live, verify: this.verifications.get(replica.id)?.live(at) ?? null };
     });
-    return { at, replicas, events };
+    const fileLoad = this.fileLoad.next();
+    return { at, replicas, ...(fileLoad && { fileLoad }), events };
+  }
+
+  /** One replica is equal, one differs a little, one a lot, one cannot be reached. */
+  private verify(id: string, options: VerifyOptions): number {
+    const replica = this.find(id);
+    const run = (this.verifications.get(id)?.run ?? 0) + 1;
+    const found = { "sessions-eu": 13, catalogue: 48_211, orders: 3 }[id] ?? 0;
+    const followed = id !== "orders";
+    const made = new MockVerify(run, replica, options, followed, found, id === "carts");
+    this.verifications.set(id, made);
+    this.say(id, "info", `Verify started by the user: ${options.mode}.`);
+    return run;
   }
 
   private intend(id: string, intent: ReplicaDefinition["intent"]): void {
@@ -400,40 +453,4 @@ class Mock {
     if (!found) throw new Error(`no replica ${id} in the mock`);
     return found;
   }
-}
-
-function refusal(code: string, field: string | null): ApiError {
-  return code === "unreachable"
-    ? {
-        code,
-        message: "down:6379 does not answer: connection refused.",
-        hint: "See whether the server runs and whether a firewall stands in the way.",
-        field,
-      }
-    : { code, message: "The destination holds 4,112,930 keys.", hint: null, field };
-}
-
-function parse(text: string): Promise<EndpointDraft> {
-  const url = URL.parse(text);
-  if (!url || !/^rediss?:$/.test(url.protocol)) {
-    const error: ApiError = {
-      code: "invalid",
-      message: "A URL starts with redis:// or rediss:// and names a host.",
-      hint: null,
-      field: "url",
-    };
-    return Promise.reject(error);
-  }
-  const db = url.pathname.slice(1);
-  return Promise.resolve({
-    host: url.hostname,
-    port: Number(url.port || 6379),
-    sentinel: null,
-    tls: url.protocol === "rediss:",
-    username: decodeURIComponent(url.username) || null,
-    db: db === "" ? null : Number(db),
-    password: url.password
-      ? { kind: "set", value: decodeURIComponent(url.password), thisRunOnly: false }
-      : { kind: "none" },
-  });
 }

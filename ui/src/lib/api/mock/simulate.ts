@@ -42,6 +42,7 @@ export function simulate(
     bytesTotal: loading ? BYTES : null,
     keys: loading ? Math.round(KEYS * part) : 0,
     keysTotal: loading ? KEYS : null,
+    omitted: 0,
     timeLeftMs: loading ? (100 - (progress ?? 0)) * 1200 : null,
     lagMs: synced ? lagAt(at, seed) : null,
     lagBytes: synced ? 1200 : null,
@@ -103,6 +104,7 @@ export function aggregate(
     failure: worst?.failure ?? null,
     server: worst?.phase === "stopped" && !worst.failure ? null : SERVER,
     ...conditions,
+    verify: null,
     sources,
     lagSpark: Array.from({ length: 60 }, (_, index) =>
       lags.length === 0 ? null : lagAt(at - (59 - index) * 1000, 0),
