@@ -122,25 +122,32 @@ pub(super) fn stream_info(source: &Value, destination: &Value, counters: bool) -
     differs.map_or(Found::Same, |name| Found::differs(format!("{} differs", name.replace('-', " "))))
 }
 
+/// How many entries were ever added to a stream, by XINFO STREAM of a server that counts them.
+pub(super) fn entries_added(info: &Value) -> Option<i64> {
+    field(info, "entries-added").and_then(int)
+}
+
 /// A group of a stream, as XINFO GROUPS tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct GroupInfo {
     pub name: Vec<u8>,
     pub pending: i64,
     last_id: String,
-    /// Only where both servers count alike (7.0 and later).
+    /// Consumers and entries read; only where both servers count alike (7.0 and later).
     counted: Option<(Option<i64>, Option<i64>)>,
 }
 
-/// The groups of a stream in the order of their names.
-pub(super) fn groups(reply: &Value, counters: bool) -> Option<Vec<GroupInfo>> {
+/// The groups of a stream in the order of their names; `added` is what [`entries_added`] says, where counters are compared.
+pub(super) fn groups(reply: &Value, added: Option<i64>) -> Option<Vec<GroupInfo>> {
     let group = |group: &Value| {
         let number = |name: &str| field(group, name).and_then(int);
+        // More than were ever added is what XGROUP was told; Redis 8 keeps it within what there was, others as it came.
+        let read = |added: i64| number("entries-read").map(|read| read.min(added));
         Some(GroupInfo {
             name: bytes(field(group, "name")?)?.to_vec(),
             pending: number("pending")?,
             last_id: text(field(group, "last-delivered-id")?),
-            counted: counters.then(|| (number("consumers"), number("entries-read"))),
+            counted: added.map(|added| (number("consumers"), read(added))),
         })
     };
     let mut groups: Vec<GroupInfo> = items(reply)?.iter().map(group).collect::<Option<_>>()?;

@@ -106,7 +106,8 @@ impl Pair<'_> {
         pipe.cmd("XINFO").arg("STREAM").arg(key).cmd("XINFO").arg("GROUPS").arg(key);
         let (ours, theirs) = self.both(&pipe).await?;
         let ([info, here], [other, there]) = (ours.as_slice(), theirs.as_slice()) else { return Ok(Found::Unread) };
-        let (Some(here), Some(there)) = (content::groups(here, counters), content::groups(there, counters)) else {
+        let groups = |groups, info| content::groups(groups, content::entries_added(info).filter(|_| counters));
+        let (Some(here), Some(there)) = (groups(here, info), groups(there, other)) else {
             return Ok(Found::Unread);
         };
         let found = content::stream_info(info, other, counters).and(|| content::same_groups(&here, &there));

@@ -205,7 +205,8 @@ impl Pair<'_> {
                 && let (Some(info), Some(groups)) = (replies.next(), replies.next())
             {
                 one = one.and(|| content::stream_info(info.0, info.1, counters));
-                let (mut here, there) = (content::groups(groups.0, counters), content::groups(groups.1, counters));
+                let of = |groups, info| content::groups(groups, content::entries_added(info).filter(|_| counters));
+                let (mut here, there) = (of(groups.0, info.0), of(groups.1, info.1));
                 one = one.and(|| match (&here, &there) {
                     (Some(here), Some(there)) => content::same_groups(here, there),
                     _ => Found::Unread,

@@ -111,7 +111,7 @@ fn starts(open: &Open) -> Vec<u64> {
 fn stream(info: Option<(&Value, &Value)>, groups: Option<(&Value, &Value)>) -> Found {
     let (Some(info), Some(groups)) = (info, groups) else { return Found::Unread };
     content::stream_info(info.0, info.1, false).and(|| {
-        match (content::groups(groups.0, false), content::groups(groups.1, false)) {
+        match (content::groups(groups.0, None), content::groups(groups.1, None)) {
             (Some(here), Some(there)) => content::same_groups(&here, &there),
             _ => Found::Unread,
         }
