@@ -29,9 +29,36 @@ pub enum Command {
     Demo(DemoArgs),
 }
 
+/// How links are encrypted, for every endpoint with rediss:// that does not say it by parameters of its own.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "TLS")]
+pub struct TlsArgs {
+    /// Trust the authorities in this PEM file, and no others [URL: ?ca=].
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Our certificate, for servers that want one [URL: ?cert=].
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// Its private key [URL: ?key=]. The passphrase of an encrypted one: TRIBUTARY_KEY_PASSPHRASE, or a file.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// A file that holds the passphrase of encrypted keys.
+    #[arg(long, value_name = "FILE")]
+    pub key_passphrase_file: Option<PathBuf>,
+    /// The name that the certificate has to be for, instead of the host's [URL: ?sni=].
+    #[arg(long, value_name = "NAME")]
+    pub sni: Option<String>,
+    /// The oldest version to speak, 1.2 or 1.3 [URL: ?tls-min=].
+    #[arg(long, value_name = "VERSION", value_parser = ["1.2", "1.3"])]
+    pub tls_min: Option<String>,
+    /// Believe any certificate. The link is encrypted then, and may end at anybody [URL: ?insecure=true].
+    #[arg(long)]
+    pub insecure: bool,
+}
+
 /// Which databases, and how to enter them.
 #[derive(Debug, Args)]
-pub struct ReplicaArgs {
+pub struct ServersArgs {
     /// A database to copy from; up to 32 times.
     #[arg(long, value_name = "URL", required = true)]
     pub source: Vec<String>,
@@ -41,10 +68,6 @@ pub struct ReplicaArgs {
     /// A folder that keeps this replica's identity, so that it is known again under other host names.
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// Where the spool goes when it outgrows memory [default: spool in the state folder, or
-    /// $XDG_STATE_HOME/tributary/spool].
-    #[arg(long, value_name = "DIR")]
-    pub spool_dir: Option<PathBuf>,
     /// A file that holds the password of all sources that have none.
     #[arg(long, value_name = "FILE")]
     pub source_password_file: Option<PathBuf>,
@@ -54,6 +77,19 @@ pub struct ReplicaArgs {
     /// Ask for the passwords that are still missing.
     #[arg(long)]
     pub ask_passwords: bool,
+    #[command(flatten)]
+    pub tls: TlsArgs,
+}
+
+/// The same, for commands that run a replica.
+#[derive(Debug, Args)]
+pub struct ReplicaArgs {
+    #[command(flatten)]
+    pub servers: ServersArgs,
+    /// Where the spool goes when it outgrows memory [default: spool in the state folder, or
+    /// $XDG_STATE_HOME/tributary/spool].
+    #[arg(long, value_name = "DIR")]
+    pub spool_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -63,7 +99,8 @@ Exit codes: 0 stopped by the user, 2 wrong usage, 3 stopped by an error that nee
 SIGUSR1 pauses: links stay open and fill the spool, nothing is applied. SIGUSR2 goes on.
 
 A URL is redis://[user[:password]@]host[:port][/db], or rediss:// for TLS. Without /db all databases are copied, to the
-same numbers. A password in a URL shows in the list of processes; TRIBUTARY_SOURCE_PASSWORD and
+same numbers. Parameters say what differs for one endpoint: rediss://host?ca=FILE&cert=FILE&key=FILE&sni=NAME&tls-min=1.3,
+and for a source behind a relay (tributary relay) ?compress=gzip. A password in a URL shows in the list of processes; TRIBUTARY_SOURCE_PASSWORD and
 TRIBUTARY_DESTINATION_PASSWORD, the files or the prompt do not.")]
 pub struct SyncArgs {
     #[command(flatten)]
@@ -154,29 +191,6 @@ pub struct CheckArgs {
     pub json: bool,
 }
 
-/// Which servers, and how to enter them, for commands that only look.
-#[derive(Debug, Args)]
-pub struct ServersArgs {
-    /// A database to copy from; up to 32 times.
-    #[arg(long, value_name = "URL", required = true)]
-    pub source: Vec<String>,
-    /// The database to write to.
-    #[arg(long, value_name = "URL")]
-    pub destination: String,
-    /// The folder that keeps this replica's identity, as for sync.
-    #[arg(long, value_name = "DIR")]
-    pub state: Option<PathBuf>,
-    /// A file that holds the password of all sources that have none.
-    #[arg(long, value_name = "FILE")]
-    pub source_password_file: Option<PathBuf>,
-    /// A file that holds the destination's password.
-    #[arg(long, value_name = "FILE")]
-    pub destination_password_file: Option<PathBuf>,
-    /// Ask for the passwords that are still missing.
-    #[arg(long)]
-    pub ask_passwords: bool,
-}
-
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit codes: 0 all of it is loaded, 2 wrong usage, 3 an error, or stopped before the end.
@@ -214,6 +228,8 @@ pub struct LoadArgs {
     /// Ask for the password if it is still missing.
     #[arg(long)]
     pub ask_passwords: bool,
+    #[command(flatten)]
+    pub tls: TlsArgs,
 }
 
 /// What may be lost where the destination cannot hold it.

@@ -4,18 +4,17 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use serde::Serialize;
-use tributary_engine::{CheckLine, CheckVerdict, Endpoint, ReplicaSpec};
+use tributary_engine::{CheckLine, CheckVerdict};
 
-use crate::args::{CheckArgs, ServersArgs};
+use crate::args::CheckArgs;
 use crate::run::NEEDS_A_PERSON;
-use crate::{identity, passwords};
 
 /// `tributary check`.
 ///
 /// # Errors
 /// What is wrong with the command line.
 pub async fn check(args: CheckArgs) -> Result<ExitCode, String> {
-    let spec = spec(&args.servers)?;
+    let spec = args.servers.spec()?;
     let mut out = Output { json: args.json, colours: std::io::stdout().is_terminal(), heading: None };
     let mut counts = Counts::default();
     tributary_engine::check(&spec, |line| {
@@ -27,27 +26,6 @@ pub async fn check(args: CheckArgs) -> Result<ExitCode, String> {
         out.put(&format!("\n{}", counts.sentence()));
     }
     Ok(if counts.fails == 0 { ExitCode::SUCCESS } else { ExitCode::from(NEEDS_A_PERSON) })
-}
-
-/// The replica that the arguments stand for.
-///
-/// # Errors
-/// What is wrong with the command line.
-pub fn spec(args: &ServersArgs) -> Result<ReplicaSpec, String> {
-    let parse = |what: &str, url: &str| Endpoint::parse(url).map_err(|e| format!("{what}: {e}"));
-    let mut sources = Vec::new();
-    for url in &args.source {
-        let mut source = parse("--source", url)?;
-        let file = args.source_password_file.as_deref();
-        passwords::complete(&mut source, "TRIBUTARY_SOURCE_PASSWORD", file, args.ask_passwords)?;
-        sources.push(source);
-    }
-    let mut destination = parse("--destination", &args.destination)?;
-    let file = args.destination_password_file.as_deref();
-    passwords::complete(&mut destination, "TRIBUTARY_DESTINATION_PASSWORD", file, args.ask_passwords)?;
-    let spec = identity::spec(sources, destination, args.state.as_deref())?;
-    spec.validate().map_err(|e| e.sentence)?;
-    Ok(spec)
 }
 
 /// How many lines have which verdict.

@@ -11,9 +11,10 @@ use tributary_engine::{
 };
 
 use crate::args::LoadArgs;
+use crate::endpoints::Entry;
 use crate::render::{bytes, duration};
 use crate::run::NEEDS_A_PERSON;
-use crate::{passwords, signals};
+use crate::signals;
 
 /// How often the status is printed.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -32,13 +33,12 @@ pub async fn load(args: LoadArgs) -> Result<ExitCode, String> {
 }
 
 fn spec(args: &LoadArgs) -> Result<FileLoad, String> {
-    let mut destination = Endpoint::parse(&args.destination).map_err(|e| format!("--destination: {e}"))?;
-    let file = args.destination_password_file.as_deref();
     let ask = args.ask_passwords;
     if ask && args.file == Path::new("-") {
         return Err("--ask-passwords and a dump on standard input do not go together".to_owned());
     }
-    passwords::complete(&mut destination, "TRIBUTARY_DESTINATION_PASSWORD", file, ask)?;
+    let entry = Entry { password_file: args.destination_password_file.as_deref(), ask, tls: &args.tls };
+    let destination = entry.destination(&args.destination)?;
     let spec = FileLoad {
         file: if args.file == Path::new("-") { DumpFile::Stdin } else { DumpFile::Path(args.file.clone()) },
         db: args.db,

@@ -5,6 +5,7 @@
 mod args;
 mod check;
 mod demo;
+mod endpoints;
 mod identity;
 mod load;
 mod passwords;

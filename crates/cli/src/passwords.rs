@@ -23,7 +23,10 @@ pub fn complete(endpoint: &mut Endpoint, variable: &str, file: Option<&Path>, as
 }
 
 /// The file's first line.
-fn read(path: &Path) -> Result<Secret, String> {
+///
+/// # Errors
+/// When it cannot be read, or is empty.
+pub fn read(path: &Path) -> Result<Secret, String> {
     let text =
         std::fs::read_to_string(path).map_err(|e| format!("cannot read the password in {}: {e}", path.display()))?;
     match text.lines().next() {

@@ -28,6 +28,11 @@ struct Source {
     applied: u64,
     durable: Option<u64>,
     commands: u64,
+    /// Bytes of snapshots and streams received.
+    bytes: u64,
+    /// What they were on the wire.
+    wire_bytes: u64,
+    compression: Option<Compression>,
     /// Bytes received that wait to be applied.
     spool_bytes: u64,
     /// Bytes of the spool's files.
@@ -37,6 +42,19 @@ struct Source {
     /// Unix time in ms.
     last_command_at: Option<u64>,
     error: Option<Error>,
+}
+
+/// Of a link that a relay compresses.
+#[derive(Debug, Serialize)]
+struct Compression {
+    /// Bytes received for each byte on the wire.
+    ratio: Option<f64>,
+    /// The source sends faster than its relay compresses.
+    relay_behind: bool,
+    /// Processor time of the relay for this connection.
+    relay_cpu_seconds: f64,
+    /// Time spent on decompressing here.
+    cpu_seconds: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,6 +86,14 @@ fn source(source: &SourceStatus) -> Source {
         applied: source.applied,
         durable: source.durable,
         commands: source.commands,
+        bytes: source.bytes,
+        wire_bytes: source.wire_bytes,
+        compression: source.compression.map(|costs| Compression {
+            ratio: (source.wire_bytes > 0).then(|| source.bytes as f64 / source.wire_bytes as f64),
+            relay_behind: costs.relay_behind,
+            relay_cpu_seconds: costs.relay_cpu.as_secs_f64(),
+            cpu_seconds: costs.cpu.as_secs_f64(),
+        }),
         spool_bytes: source.spool_bytes,
         spool_disk_bytes: source.spool_disk_bytes,
         clock_skew_ms: source.clock_skew_ms,

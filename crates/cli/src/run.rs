@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 use tributary_engine::{
-    Endpoint, EngineEvent, ExpiryPolicy, ReplicaHandle, ReplicaSpec, ReplicaStatus, Severity, SpoolSpec, StartMode,
-    Status, start,
+    EngineEvent, ExpiryPolicy, ReplicaHandle, ReplicaSpec, ReplicaStatus, Severity, SpoolSpec, StartMode, Status, start,
 };
 
 use crate::args::{ExpiryArg, FinishArgs, Flush, ReplicaArgs, SyncArgs};
 use crate::render::{Report, line};
-use crate::{identity, passwords, signals};
+use crate::signals;
 
 /// Stopped by an error that needs a person.
 pub const NEEDS_A_PERSON: u8 = 3;
@@ -68,26 +67,14 @@ pub async fn finish(args: FinishArgs) -> Result<ExitCode, String> {
 /// # Errors
 /// What is wrong with the command line.
 pub fn replica(args: &ReplicaArgs) -> Result<ReplicaSpec, String> {
-    let parse = |what: &str, url: &str| Endpoint::parse(url).map_err(|e| format!("{what}: {e}"));
-    let ask = args.ask_passwords;
-    let mut sources = Vec::new();
-    for url in &args.source {
-        let mut source = parse("--source", url)?;
-        passwords::complete(&mut source, "TRIBUTARY_SOURCE_PASSWORD", args.source_password_file.as_deref(), ask)?;
-        sources.push(source);
-    }
-    let mut destination = parse("--destination", &args.destination)?;
-    let file = args.destination_password_file.as_deref();
-    passwords::complete(&mut destination, "TRIBUTARY_DESTINATION_PASSWORD", file, ask)?;
-    let mut spec = identity::spec(sources, destination, args.state.as_deref())?;
-    spec.validate().map_err(|e| e.sentence)?;
+    let mut spec = args.servers.spec()?;
     spec.options.spool = spool_folder(args).map(|folder| SpoolSpec { folder, quota: 0 });
     Ok(spec)
 }
 
 /// Where the spool goes; nowhere when there is neither an argument nor a home.
 fn spool_folder(args: &ReplicaArgs) -> Option<PathBuf> {
-    let given = args.spool_dir.clone().or_else(|| Some(args.state.as_ref()?.join("spool")));
+    let given = args.spool_dir.clone().or_else(|| Some(args.servers.state.as_ref()?.join("spool")));
     let state = || std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
     given.or_else(|| Some(state().or_else(home)?.join("tributary/spool")))

@@ -198,7 +198,7 @@ pub(crate) fn parse_url(url: &str) -> Result<EndpointDraft, ConsoleError> {
         host: endpoint.host,
         port: endpoint.port,
         sentinel: endpoint.sentinel,
-        tls: endpoint.tls,
+        tls: endpoint.tls.is_some(),
         username: endpoint.username,
         db: endpoint.db,
         password,

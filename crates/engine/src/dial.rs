@@ -1,13 +1,10 @@
 //! Opens connections, plain or encrypted.
 
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tributary_tls::{ClientTls, TlsOptions, TlsStream};
 
 use crate::{Endpoint, ErrorKind, Failure, sentinel};
 
@@ -25,13 +22,30 @@ pub(crate) type Writer = Box<dyn AsyncWrite + Send + Sync + Unpin>;
 /// `dns`, `unreachable`, `timed_out` or `tls`.
 pub(crate) async fn dial(endpoint: &Endpoint) -> Result<(Reader, Writer), Failure> {
     let name = endpoint.authority();
-    tokio::time::timeout(CONNECT_TIMEOUT, connect(endpoint, &name)).await.unwrap_or_else(|_| {
+    in_time(&name, connect(endpoint, &name)).await
+}
+
+/// Gives a connection the time that it may take to come about.
+pub(crate) async fn in_time<T>(name: &str, connecting: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or_else(|_| {
         let seconds = CONNECT_TIMEOUT.as_secs();
-        Err(Failure::new(ErrorKind::TimedOut, &name, format!("{name} did not accept a connection within {seconds} s.")))
+        Err(Failure::new(ErrorKind::TimedOut, name, format!("{name} did not accept a connection within {seconds} s.")))
     })
 }
 
 async fn connect(endpoint: &Endpoint, name: &str) -> Result<(Reader, Writer), Failure> {
+    let (host, tcp) = reach(endpoint, name).await?;
+    let Some(options) = &endpoint.tls else {
+        let (reader, writer) = tcp.into_split();
+        return Ok((Box::new(reader), Box::new(writer)));
+    };
+    let stream = secure(options, &host, tcp, name).await?;
+    let (reader, writer) = tokio::io::split(stream);
+    Ok((Box::new(reader), Box::new(writer)))
+}
+
+/// Opens the connection that is to be encrypted, or not; with the host that it leads to.
+pub(crate) async fn reach(endpoint: &Endpoint, name: &str) -> Result<(String, TcpStream), Failure> {
     let (host, port) = match &endpoint.sentinel {
         Some(master) => sentinel::find(endpoint, master).await?,
         None => (endpoint.host.clone(), endpoint.port),
@@ -39,16 +53,7 @@ async fn connect(endpoint: &Endpoint, name: &str) -> Result<(Reader, Writer), Fa
     let tcp = open(&host, port, name).await?;
     // Batches are written whole; waiting for an ACK before the next one would only add lag.
     tcp.set_nodelay(true).map_err(|e| Failure::io(name, &e))?;
-    if !endpoint.tls {
-        let (reader, writer) = tcp.into_split();
-        return Ok((Box::new(reader), Box::new(writer)));
-    }
-    let server = ServerName::try_from(host.clone())
-        .map_err(|_| Failure::new(ErrorKind::Tls, name, format!("{host} is no name that a certificate can hold.")))?;
-    let connector = TlsConnector::from(tls_config(name)?);
-    let stream = connector.connect(server, tcp).await.map_err(|e| tls_failure(name, &e))?;
-    let (reader, writer) = tokio::io::split(stream);
-    Ok((Box::new(reader), Box::new(writer)))
+    Ok((host, tcp))
 }
 
 /// Opens a plain connection; `name` is what messages call the server.
@@ -70,31 +75,22 @@ pub(crate) async fn open(host: &str, port: u16, name: &str) -> Result<TcpStream,
     Err(last.unwrap_or_else(|| Failure::new(ErrorKind::Dns, name, format!("The host name {host} has no address."))))
 }
 
-/// TLS 1.2 and 1.3 with the authorities that this machine trusts; read once, they do not change while we run.
-fn tls_config(name: &str) -> Result<Arc<ClientConfig>, Failure> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(config.clone());
-    }
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        let message = "This machine has no trusted certificate authorities, so no certificate can be checked.";
-        return Err(Failure::new(ErrorKind::Tls, name, message));
-    }
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    Ok(CONFIG.get_or_init(|| Arc::new(config)).clone())
+/// Encrypts a connection to `host`.
+pub(crate) async fn secure(
+    options: &TlsOptions,
+    host: &str,
+    tcp: TcpStream,
+    name: &str,
+) -> Result<TlsStream<TcpStream>, Failure> {
+    let tls = prepare(options, name).await?;
+    tls.connect(host, tcp).await.map_err(|error| Failure::tls(name, &error))
 }
 
-/// A handshake that was cut is worth another try; one that was refused is not.
-fn tls_failure(name: &str, error: &std::io::Error) -> Failure {
-    use std::io::ErrorKind as Io;
-    match error.kind() {
-        Io::UnexpectedEof | Io::ConnectionReset | Io::BrokenPipe => Failure::new(
-            ErrorKind::Disconnected,
-            name,
-            format!("{name} closed the connection during the TLS handshake; the port may not speak TLS."),
-        ),
-        _ => Failure::new(ErrorKind::Tls, name, format!("No encrypted link to {name}: {error}.")),
+/// Reads the files that the options name. Opening an encrypted key is made to take its time.
+pub(crate) async fn prepare(options: &TlsOptions, name: &str) -> Result<ClientTls, Failure> {
+    let options = options.clone();
+    match tokio::task::spawn_blocking(move || ClientTls::new(&options)).await {
+        Ok(tls) => tls.map_err(|error| Failure::tls(name, &error)),
+        Err(error) => Err(Failure::new(ErrorKind::Internal, name, format!("TLS could not be set up: {error}."))),
     }
 }

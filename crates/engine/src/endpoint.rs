@@ -1,7 +1,8 @@
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::{Host, Url};
 
-use crate::Secret;
+use crate::endpoint_options::{self, UrlOptions};
+use crate::{Secret, TlsOptions};
 
 /// The port of a Redis server when a URL names none.
 pub const DEFAULT_PORT: u16 = 6379;
@@ -18,8 +19,10 @@ pub struct Endpoint {
     pub port: u16,
     /// The name under which Sentinels know the server: they are asked where it is at every connection.
     pub sentinel: Option<String>,
-    /// Whether the link is encrypted.
-    pub tls: bool,
+    /// How links are encrypted; `None` is not at all.
+    pub tls: Option<TlsOptions>,
+    /// Whether a relay stands there that is asked to compress the replication link. Of sources only.
+    pub compression: bool,
     /// ACL user; `None` is the default user.
     pub username: Option<String>,
     /// Password, if the server wants one.
@@ -49,11 +52,28 @@ pub enum EndpointError {
     /// Parameters that would have been ignored.
     #[error("the URL has a part that is not understood: {0}")]
     Extra(String),
+    /// A parameter with a value that it does not take.
+    #[error("?{name}= takes {want}")]
+    Parameter {
+        /// The parameter.
+        name: String,
+        /// What it takes.
+        want: &'static str,
+    },
+    /// A parameter of TLS where there is none.
+    #[error("?{0}= is about TLS: write rediss:// for an encrypted link")]
+    NeedsTls(String),
+    /// A certificate without its key, or a key without its certificate.
+    #[error("a client certificate needs both ?cert=FILE and &key=FILE")]
+    HalfIdentity,
 }
 
 impl Endpoint {
     /// Reads `redis://[user[:password]@]host[:port][/db]`, or the same with `rediss://` for TLS; for Sentinels
     /// `redis+sentinel://[user[:password]@]host[:port][,host[:port]…]/name[/db]`, or `rediss+sentinel://`.
+    ///
+    /// Parameters may follow: `compress=gzip`; with TLS `ca=FILE`, `cert=FILE` and `key=FILE`, `sni=NAME`, `tls-min=1.3`,
+    /// `insecure=true`.
     ///
     /// # Errors
     /// When the text is not such a URL. The error never holds the password.
@@ -77,17 +97,16 @@ impl Endpoint {
             "" => None,
             number => Some(number.parse().map_err(|_| EndpointError::Database)?),
         };
-        if let Some((name, _)) = url.query_pairs().next() {
-            return Err(EndpointError::Extra(format!("?{name}")));
-        }
         if url.fragment().is_some() {
             return Err(EndpointError::Extra("#".to_owned()));
         }
+        let UrlOptions { tls, compression } = endpoint_options::read(&url, tls)?;
         Ok(Self {
             host,
             port: url.port().unwrap_or(DEFAULT_PORT),
             sentinel: None,
             tls,
+            compression,
             username: Some(decode(url.username())).filter(|name| !name.is_empty()),
             password: url.password().map(|password| Secret::new(decode(password))),
             db,
@@ -146,7 +165,7 @@ impl Endpoint {
     /// The endpoint as a URL without its password.
     #[must_use]
     pub fn url_redacted(&self) -> String {
-        let scheme = if self.tls { "rediss" } else { "redis" };
+        let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
         let user = self.username.as_deref().map(|u| format!("{}@", utf8_percent_encode(u, NON_ALPHANUMERIC)));
         if let Some(name) = &self.sentinel {
             let db = self.db.map_or_else(String::new, |db| format!("/{db}"));
@@ -198,7 +217,10 @@ mod tests {
     #[test]
     fn a_url_fills_every_field() {
         let endpoint = Endpoint::parse("rediss://ann:p%40ss%2Fword@[::1]:7000/3").unwrap();
-        assert_eq!((endpoint.host.as_str(), endpoint.port, endpoint.tls), ("::1", 7000, true));
+        assert_eq!(
+            (endpoint.host.as_str(), endpoint.port, endpoint.tls.clone()),
+            ("::1", 7000, Some(TlsOptions::default()))
+        );
         assert_eq!(endpoint.username.as_deref(), Some("ann"));
         assert_eq!(endpoint.password.as_ref().map(Secret::expose), Some("p@ss/word"));
         assert_eq!(endpoint.db, Some(3));
@@ -211,13 +233,13 @@ mod tests {
     #[test]
     fn sentinels_are_a_list_with_the_name_of_what_they_watch() {
         let endpoint = Endpoint::parse("redis+sentinel://ann:p%40s@s1,s2:27000,[::1]:5/mymaster/2").unwrap();
-        assert_eq!((endpoint.sentinel.as_deref(), endpoint.db, endpoint.tls), (Some("mymaster"), Some(2), false));
+        assert_eq!((endpoint.sentinel.as_deref(), endpoint.db, &endpoint.tls), (Some("mymaster"), Some(2), &None));
         assert_eq!(endpoint.password.as_ref().map(Secret::expose), Some("p@s"));
         let nodes = [("s1".to_owned(), 26379), ("s2".to_owned(), 27000), ("::1".to_owned(), 5)];
         assert_eq!(endpoint.sentinels(), nodes);
         assert_eq!(endpoint.address(), "mymaster@s1,s2:27000,[::1]:5/2");
         assert_eq!(endpoint.url_redacted(), "redis+sentinel://ann@s1,s2:27000,[::1]:5/mymaster/2");
-        assert!(Endpoint::parse("rediss+sentinel://s1/m").unwrap().tls);
+        assert!(Endpoint::parse("rediss+sentinel://s1/m").unwrap().tls.is_some());
         assert_eq!(Endpoint::parse("redis+sentinel://s1"), Err(EndpointError::NoSentinelName));
     }
 
@@ -227,7 +249,7 @@ mod tests {
             ("10.0.0.1:6379", EndpointError::NotUrl),
             ("http://u:secret@h", EndpointError::Scheme("http".into())),
             ("redis://h/abc", EndpointError::Database),
-            ("redis://h?ca=x", EndpointError::Extra("?ca".into())),
+            ("redis://h?caa=x", EndpointError::Extra("?caa".into())),
             ("redis://", EndpointError::NoHost),
         ] {
             let error = Endpoint::parse(text).unwrap_err();

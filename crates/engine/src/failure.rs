@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::SystemTime;
 
+use tributary_tls::TlsError;
+
 /// What the engine does about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -101,6 +103,8 @@ kinds! {
     MaxClients "max_clients" Retry "Raise maxclients at the server or close idle clients. Tributary keeps trying.",
     /// The encrypted link could not be made.
     Tls "tls" Stop "Check that the port speaks TLS, and that its certificate is valid for this host name and issued by an authority that this machine trusts.",
+    /// Compression is on, and no relay is there.
+    NotRelay "not_relay" Stop "Turn compression off for this source, or give the address of a relay beside it (tributary relay).",
     /// Another session works on the same destination.
     TakenOver "taken_over" Stop "Another Tributary runs this replica. Stop one of the two.",
     /// The spool was full, and the source cut the link off more than once.
@@ -166,6 +170,9 @@ impl Failure {
     #[must_use]
     pub fn io(endpoint: &str, error: &std::io::Error) -> Self {
         use std::io::ErrorKind as Io;
+        if let Some(tls) = TlsError::within(error) {
+            return Self::tls(endpoint, tls);
+        }
         match error.kind() {
             Io::ConnectionRefused => {
                 Self::new(ErrorKind::Unreachable, endpoint, format!("{endpoint} refused the connection."))
@@ -176,6 +183,14 @@ impl Failure {
             Io::TimedOut => Self::new(ErrorKind::TimedOut, endpoint, format!("{endpoint} did not answer in time.")),
             _ => Self::new(ErrorKind::Disconnected, endpoint, format!("The connection to {endpoint} broke: {error}.")),
         }
+    }
+
+    /// There is no encrypted link. One that was cut is worth another try; one that was refused is not.
+    #[must_use]
+    pub fn tls(endpoint: &str, error: &TlsError) -> Self {
+        let kind = if error.is_passing() { ErrorKind::Disconnected } else { ErrorKind::Tls };
+        let failure = Self::new(kind, endpoint, format!("No encrypted link to {endpoint}: {error}."));
+        Self { hint: error.hint().to_owned(), ..failure }
     }
 
     /// The other side closed the connection.

@@ -5,6 +5,7 @@
 //! follow). Everything that is written to the destination goes through `writer/`, which checks every reply and fences
 //! off earlier sessions.
 
+mod certificates;
 mod check;
 mod checkpoint;
 mod clients;
@@ -16,12 +17,14 @@ mod dialect;
 mod downstream;
 mod durability;
 mod endpoint;
+mod endpoint_options;
 mod event;
 mod examine;
 mod expiry;
 mod failure;
 mod finish;
 mod foreign;
+mod gunzip;
 mod handle;
 mod kinship;
 mod lag;
@@ -35,7 +38,6 @@ mod probe;
 mod refusal;
 mod report;
 mod round;
-mod secret;
 mod sentinel;
 mod snapshot;
 mod spec;
@@ -45,6 +47,7 @@ mod stream;
 mod supervisor;
 mod writer;
 
+pub use certificates::{Shown, certificates};
 pub use check::{CheckLine, CheckVerdict, check};
 pub use clients::{OwnClient, OwnClients};
 pub use compare::{
@@ -66,7 +69,7 @@ pub use load_file::{
     load_file, survey_for_file,
 };
 pub use lockdown::{LockDown, LockDownError, Released, lock_down, release};
-pub use secret::Secret;
 pub use spec::{MAX_SOURCES, ReplicaOptions, ReplicaSpec, SourceSpec, SpecError, Unsupported};
 pub use spool::SpoolSpec;
-pub use status::{LockDownState, Phase, ReplicaStatus, Retry, SourceStatus, Status};
+pub use status::{Compression, LockDownState, Phase, ReplicaStatus, Retry, SourceStatus, Status};
+pub use tributary_tls::{CertificateInfo, ClientIdentity, Secret, TlsOptions, TlsVersion, Trust};

@@ -2,9 +2,10 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
+use tributary_resp::relay::Note;
 
 use crate::expiry::Expiry;
 use crate::lag::LagMeter;
@@ -13,8 +14,12 @@ use crate::{Failure, Phase, Retry};
 /// Counters and state of one link. Counters are plain atomics because the data path writes them.
 #[derive(Debug)]
 pub(crate) struct Meters {
-    /// Bytes read from the source's socket.
-    pub wire_bytes: AtomicU64,
+    /// Bytes of snapshots and streams that were received.
+    bytes: AtomicU64,
+    /// What they were on the wire: fewer where a relay compresses them. Without the overhead of TLS.
+    wire_bytes: AtomicU64,
+    /// Time spent on decompressing, in ns.
+    inflate_ns: AtomicU64,
     /// Replication offset up to which the stream was received.
     received: AtomicU64,
     /// Offset of the last checkpoint that the destination has answered: from there it goes on after an outage. `applied` may
@@ -74,6 +79,8 @@ pub(crate) struct LinkState {
     pub server_version: Option<(u32, u32)>,
     /// How expiries are carried, once the destination was reached.
     pub expiry: Option<Expiry>,
+    /// What the relay told last, while it compresses.
+    pub relay: Option<Note>,
     /// It ended, for this reason if it was not the user's will.
     pub stopped: Option<Option<Failure>>,
 }
@@ -106,6 +113,7 @@ impl Default for LinkState {
             server: None,
             server_version: None,
             expiry: None,
+            relay: None,
             stopped: None,
         }
     }
@@ -177,7 +185,9 @@ pub(crate) struct LoadProgress {
 impl Default for Meters {
     fn default() -> Self {
         Self {
+            bytes: AtomicU64::new(0),
             wire_bytes: AtomicU64::new(0),
+            inflate_ns: AtomicU64::new(0),
             received: AtomicU64::new(0),
             checkpointed: AtomicU64::new(0),
             durable: AtomicU64::new(u64::MAX),
@@ -271,6 +281,36 @@ impl Meters {
     /// Whether nothing but PINGs and the like was taken behind `offset`.
     pub(crate) fn unchanged_behind(&self, offset: u64) -> bool {
         self.changed.load(Relaxed) <= offset
+    }
+
+    /// Counts what was received, after it was decompressed.
+    pub(crate) fn took(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Counts what came over the wire.
+    pub(crate) fn wire_bytes(&self, bytes: usize) {
+        self.wire_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Counts the time that decompressing took.
+    pub(crate) fn inflated(&self, time: Duration) {
+        self.inflate_ns.fetch_add(time.as_nanos().try_into().unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Bytes received.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+
+    /// What they were on the wire.
+    pub(crate) fn wire(&self) -> u64 {
+        self.wire_bytes.load(Relaxed)
+    }
+
+    /// Time spent on decompressing.
+    pub(crate) fn inflating(&self) -> Duration {
+        Duration::from_nanos(self.inflate_ns.load(Relaxed))
     }
 
     /// Records up to where the stream was received.

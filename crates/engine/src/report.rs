@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::foreign::{ForeignWrite, ForeignWrites};
 use crate::meters::{LinkState, LoadProgress, Meters};
-use crate::{LockDownState, Phase, ReplicaSpec, ReplicaStatus, SourceSpec, SourceStatus, Status};
+use crate::{Compression, LockDownState, Phase, ReplicaSpec, ReplicaStatus, SourceSpec, SourceStatus, Status};
 
 /// A source whose lag cannot be sampled counts as in step when it has been silent for this long.
 const QUIET: Duration = Duration::from_secs(2);
@@ -95,7 +95,9 @@ fn source_status(source: &SourceSpec, meters: &Meters) -> SourceStatus {
         applied,
         durable: meters.durable(),
         commands: meters.commands.load(Relaxed),
-        wire_bytes: meters.wire_bytes.load(Relaxed),
+        bytes: meters.bytes(),
+        wire_bytes: meters.wire(),
+        compression: compression(source, meters, &state),
         last_command_at: (last_ms > 0).then(|| SystemTime::UNIX_EPOCH + Duration::from_millis(last_ms)),
         retry: state.trouble().filter(|_| phase == Phase::Retrying).map(|trouble| trouble.retry),
         failure: state.failure().cloned(),
@@ -103,6 +105,16 @@ fn source_status(source: &SourceSpec, meters: &Meters) -> SourceStatus {
         spool_disk_bytes,
         clock_skew_ms: (skew != i64::MIN).then_some(skew),
     }
+}
+
+fn compression(source: &SourceSpec, meters: &Meters, state: &LinkState) -> Option<Compression> {
+    let told = state.relay.unwrap_or_default();
+    source.endpoint.compression.then(|| Compression {
+        relay_behind: told.behind,
+        relay_cpu: Duration::from_micros(told.cpu_us),
+        relay_bytes: told.bytes,
+        cpu: meters.inflating(),
+    })
 }
 
 /// A link that has caught up with what its source held at some moment since it began is in step.

@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::task::JoinSet;
 use tributary_resp::write;
 
 use crate::dial;
 use crate::failure::classify_reply;
-use crate::{Action, Endpoint, ErrorKind, Failure};
+use crate::{Action, Endpoint, ErrorKind, Failure, TlsOptions};
 
-/// How long a Sentinel may take.
+/// How long a Sentinel may take, TLS included.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often they are asked while a connection stands.
 const LOOK: Duration = Duration::from_secs(1);
@@ -26,8 +26,8 @@ const UNKNOWN_MASTER: &str = "Check the name in the Sentinels' configuration (se
 pub(crate) async fn find(endpoint: &Endpoint, master: &str) -> Result<(String, u16), Failure> {
     let mut asked = JoinSet::new();
     for (host, port) in endpoint.sentinels() {
-        let master = master.to_owned();
-        asked.spawn(async move { ask_in_time(&host, port, &master).await });
+        let (master, tls) = (master.to_owned(), endpoint.tls.clone());
+        asked.spawn(async move { ask_in_time(&host, port, &master, tls.as_ref()).await });
     }
     let mut failures = Vec::new();
     while let Some(answer) = asked.join_next().await {
@@ -74,9 +74,9 @@ fn none_knows(name: &str, master: &str, mut failures: Vec<Failure>) -> Failure {
     Failure { hint: hint.to_owned(), ..Failure::new(kind, name, message.trim_end()) }
 }
 
-async fn ask_in_time(host: &str, port: u16, master: &str) -> Result<(String, u16), Failure> {
+async fn ask_in_time(host: &str, port: u16, master: &str, tls: Option<&TlsOptions>) -> Result<(String, u16), Failure> {
     let node = format!("{host}:{port}");
-    match tokio::time::timeout(PATIENCE, ask(host, port, &node, master)).await {
+    match tokio::time::timeout(PATIENCE, connect(host, port, &node, master, tls)).await {
         Ok(Ok(Some(found))) => Ok(found),
         Ok(Ok(None)) => {
             let message = format!("The Sentinel {node} does not know a master “{master}”.");
@@ -91,8 +91,25 @@ async fn ask_in_time(host: &str, port: u16, master: &str) -> Result<(String, u16
     }
 }
 
-async fn ask(host: &str, port: u16, node: &str, master: &str) -> Result<Option<(String, u16)>, Failure> {
+/// Sentinels are entered as the servers that they watch.
+async fn connect(
+    host: &str,
+    port: u16,
+    node: &str,
+    master: &str,
+    tls: Option<&TlsOptions>,
+) -> Result<Option<(String, u16)>, Failure> {
     let stream = dial::open(host, port, node).await?;
+    match tls {
+        None => ask(stream, node, master).await,
+        Some(options) => ask(dial::secure(options, host, stream, node).await?, node, master).await,
+    }
+}
+
+async fn ask<S>(stream: S, node: &str, master: &str) -> Result<Option<(String, u16)>, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut stream = BufReader::new(stream);
     let mut bytes = Vec::new();
     write::command(&mut bytes, &[b"SENTINEL", b"get-master-addr-by-name", master.as_bytes()]);

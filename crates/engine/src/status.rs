@@ -75,6 +75,19 @@ pub struct Retry {
     pub at: SystemTime,
 }
 
+/// What compression costs, and whether it keeps up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Compression {
+    /// The source sends faster than its relay compresses.
+    pub relay_behind: bool,
+    /// Processor time that the relay has spent on this connection, by its last word.
+    pub relay_cpu: Duration,
+    /// Bytes that it has compressed for that.
+    pub relay_bytes: u64,
+    /// Time spent on decompressing here since the start.
+    pub cpu: Duration,
+}
+
 /// All that is known of one source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceStatus {
@@ -116,8 +129,12 @@ pub struct SourceStatus {
     pub durable: Option<u64>,
     /// Commands of the stream executed at the destination since the start.
     pub commands: u64,
-    /// Bytes read from the source's socket since the start.
+    /// Bytes of snapshots and streams that were received since the start.
+    pub bytes: u64,
+    /// What they were on the wire: fewer where a relay compresses them. Without the overhead of TLS.
     pub wire_bytes: u64,
+    /// What compression costs; `None` where it is off.
+    pub compression: Option<Compression>,
     /// When the destination last executed a command of the stream.
     pub last_command_at: Option<SystemTime>,
     /// The next attempt, while `Retrying`.

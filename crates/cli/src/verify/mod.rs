@@ -13,7 +13,7 @@ use tributary_engine::{CompareHandle, CompareMode, CompareOptions, CompareProgre
 
 use crate::args::VerifyArgs;
 use crate::run::NEEDS_A_PERSON;
-use crate::{check, signals};
+use crate::signals;
 
 /// There are differences.
 const DIFFERENCES: u8 = 1;
@@ -25,7 +25,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// # Errors
 /// What is wrong with the command line.
 pub async fn verify(args: VerifyArgs) -> Result<ExitCode, String> {
-    let spec = check::spec(&args.servers)?;
+    let spec = args.servers.spec()?;
     // A file that cannot be written is noticed before anything is compared.
     let export = args.export.as_deref().map(create).transpose()?;
     let options = CompareOptions {

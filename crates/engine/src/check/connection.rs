@@ -42,7 +42,14 @@ fn todo(failure: &Failure) -> &str {
 }
 
 fn tls(endpoint: &Endpoint) -> Found {
-    if endpoint.tls {
+    if let Some(options) = &endpoint.tls {
+        if options.insecure {
+            return Found::warning(
+                TLS,
+                "encrypted, and the certificate is not verified: the link may end at anybody",
+                "Trust the server's certificate or its authority instead of skipping verification.",
+            );
+        }
         return Found::ok(TLS, "encrypted, and the certificate is trusted");
     }
     if is_this_machine(&endpoint.host) {

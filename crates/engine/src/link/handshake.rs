@@ -2,16 +2,19 @@
 //!
 //! Order and answers as in Redis' replication.c (`syncWithMaster`): AUTH, PING, REPLCONF, PSYNC.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tributary_resp::psync::{Grant, next_line};
-use tributary_resp::write;
+use tributary_resp::{relay, write};
 
 use crate::checkpoint::Checkpoint;
 use crate::control::auth_args;
 use crate::failure::classify_reply;
+use crate::gunzip::Gunzip;
+use crate::meters::Meters;
 use crate::refusal::refused;
 use crate::{Endpoint, ErrorKind, Failure, Secret, dial};
 
@@ -27,11 +30,13 @@ pub(crate) struct SourceReader {
     pub reader: dial::Reader,
     pub buffer: BytesMut,
     pub name: String,
+    /// A relay compresses what comes.
+    pub compressed: bool,
 }
 
 impl SourceReader {
     pub(crate) fn new(reader: dial::Reader, name: &str) -> Self {
-        Self { reader, buffer: BytesMut::with_capacity(64 * 1024), name: name.to_owned() }
+        Self { reader, buffer: BytesMut::with_capacity(64 * 1024), name: name.to_owned(), compressed: false }
     }
 
     /// The next line that is not empty: empty lines are keep-alives.
@@ -73,6 +78,27 @@ impl SourceReader {
             Ok(Err(error)) => Err(Failure::io(&self.name, &error)),
         }
     }
+}
+
+/// Asks the relay that should be there for compression. From then on the connection is read through [`Gunzip`].
+///
+/// # Errors
+/// `not_relay` when something else is there.
+pub(crate) async fn compress(
+    mut reader: SourceReader,
+    writer: &mut dial::Writer,
+    meters: &Arc<Meters>,
+) -> Result<SourceReader, Failure> {
+    let name = reader.name.clone();
+    writer.write_all(&relay::request(relay::LEVEL)).await.map_err(|e| Failure::io(&name, &e))?;
+    let line = reader.line(ANSWER_TIMEOUT).await?;
+    if line != "+OK" {
+        let message = format!("Compression is on, but {name} is not a relay: it answered {line:?}.");
+        return Err(Failure::new(ErrorKind::NotRelay, &name, message));
+    }
+    meters.update(|state| state.relay = None);
+    let gunzip = Gunzip::new(reader.reader, reader.buffer, meters.clone());
+    Ok(SourceReader { compressed: true, ..SourceReader::new(Box::new(gunzip), &name) })
 }
 
 /// Introduces us as a replica.

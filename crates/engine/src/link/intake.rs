@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tributary_resp::psync::{Framing, Grant};
 
 use super::foresight::{self, Outlook};
-use super::handshake::{Answer, SourceReader, ask, introduce};
+use super::handshake::{Answer, SourceReader, ask, compress, introduce};
 use super::retries::Retries;
 use super::{Announced, Gate, LinkContext, acks, pump};
 use crate::checkpoint::Checkpoint;
@@ -294,6 +294,9 @@ impl Intake {
         let (reader, mut writer) = dial(endpoint).await?;
         self.enter(Phase::Handshaking);
         let mut reader = SourceReader::new(reader, &endpoint.authority());
+        if endpoint.compression {
+            reader = compress(reader, &mut writer, &self.ctx.meters).await?;
+        }
         introduce(endpoint, &mut reader, &mut writer).await?;
         if place.is_none() {
             self.enter(Phase::WaitingForSnapshot);

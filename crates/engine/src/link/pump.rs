@@ -1,6 +1,5 @@
 //! Moves bytes from the source's socket into the spool.
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::io::AsyncReadExt;
@@ -27,7 +26,10 @@ pub(super) async fn pump(mut source: SourceReader, spool: &SpoolIn, ctx: &LinkCo
     loop {
         if !source.buffer.is_empty() {
             let bytes = source.buffer.split().freeze();
-            ctx.meters.wire_bytes.fetch_add(bytes.len() as u64, Relaxed);
+            ctx.meters.took(bytes.len());
+            if !source.compressed {
+                ctx.meters.wire_bytes(bytes.len());
+            }
             heard = Instant::now();
             spool.push(Piece { bytes, arrived_ms: unix_ms(SystemTime::now()), arrived: heard }).await;
             tell_of_disk(ctx, &mut on_disk);
