@@ -1,4 +1,4 @@
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::{Host, Url};
 
 use crate::endpoint_options::{self, UrlOptions};
@@ -9,6 +9,9 @@ pub const DEFAULT_PORT: u16 = 6379;
 
 /// The port of a Sentinel when a URL names none.
 pub const DEFAULT_SENTINEL_PORT: u16 = 26379;
+
+/// What would end the name of a Sentinel's master, or be read as something else.
+const IN_A_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'/').add(b'?').add(b'<').add(b'>');
 
 /// One Redis server and how to enter it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,9 +172,24 @@ impl Endpoint {
         let user = self.username.as_deref().map(|u| format!("{}@", utf8_percent_encode(u, NON_ALPHANUMERIC)));
         if let Some(name) = &self.sentinel {
             let db = self.db.map_or_else(String::new, |db| format!("/{db}"));
+            let name = utf8_percent_encode(name, IN_A_PATH);
             return format!("{scheme}+sentinel://{}{}/{name}{db}", user.unwrap_or_default(), self.host);
         }
         format!("{scheme}://{}{}", user.unwrap_or_default(), self.address())
+    }
+
+    /// The endpoint as [`Self::parse`] reads it, with its parameters; without secrets, and without a certificate that was
+    /// pasted, which has no place in a URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let mut endpoint = self.clone();
+        if self.sentinel.is_some() && self.port != DEFAULT_SENTINEL_PORT {
+            let node = |(host, port): (String, u16)| {
+                if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+            };
+            endpoint.host = self.sentinels().into_iter().map(node).collect::<Vec<_>>().join(",");
+        }
+        format!("{}{}", endpoint.url_redacted(), endpoint_options::write(self))
     }
 
     /// Whether both name the same database, judged by their names alone.
