@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +26,12 @@ pub enum Command {
     Load(LoadArgs),
     /// Compare a destination with its sources, key by key, while they are written to.
     Verify(VerifyArgs),
+    /// Run the replicas of a file until SIGINT or SIGTERM, with metrics and health for those who watch.
+    Run(RunArgs),
+    /// Write the definitions of the console as a file, without secrets.
+    Export(ExportArgs),
+    /// Take the definitions of a file into the console, stopped.
+    Import(ImportArgs),
     /// Start two local redis-servers with live traffic and replicate one to the other.
     Demo(DemoArgs),
 }
@@ -302,6 +309,73 @@ pub struct VerifyArgs {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "not a time that can be waited for".to_owned())
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 stopped by the user, 2 wrong usage or a file that is wrong, 3 the data folder or the address of the metrics cannot
+be used. A replica that stops by an error does not end the process: /health tells, and the log.
+
+The file is described in docs/HEADLESS.md. It holds no secret, but says where each is: in the environment, in a file, or in the
+keyring.")]
+pub struct RunArgs {
+    /// The file of the replicas, TOML.
+    #[arg(value_name = "CONFIG")]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Where /metrics and /health are served, instead of where the file says.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
+    /// How the log on stderr is written.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// Which database of the console.
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    /// The folder of the console's database [default: $TRIBUTARY_DATA_DIR, or the window's].
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// How a log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 done, 2 wrong usage, 3 the data or the file cannot be used.")]
+pub struct ExportArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// A file that is not there yet, instead of stdout.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 done, 2 wrong usage or a file that is wrong, 3 the data cannot be used, or a replica is there already.
+
+Nothing is started. What `data` and `metrics` say in the file is for `tributary run`.")]
+pub struct ImportArgs {
+    /// The file, as `tributary export` writes it.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Change replicas that are there already, known by their id or name.
+    #[arg(long)]
+    pub replace: bool,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -157,7 +157,7 @@ fn check_password(value: &str, field: &str) -> Result<Secret, ConsoleError> {
     Ok(Secret::new(value.to_owned()))
 }
 
-fn check_name(name: &str, field: &str, missing: &str) -> Result<String, ConsoleError> {
+pub(crate) fn check_name(name: &str, field: &str, missing: &str) -> Result<String, ConsoleError> {
     let name = name.trim();
     if name.is_empty() {
         return Err(ConsoleError::invalid(field, missing));
@@ -205,7 +205,7 @@ pub(crate) fn parse_url(url: &str) -> Result<EndpointDraft, ConsoleError> {
     })
 }
 
-fn new_id() -> String {
+pub(crate) fn new_id() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
 

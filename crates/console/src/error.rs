@@ -3,6 +3,7 @@
 use tributary_engine::{EndpointError, Failure, SpecError};
 
 use crate::credentials::CredentialError;
+use crate::declaration::DeclarationError;
 use crate::demo::DemoError;
 use crate::dto::ApiError;
 use crate::store::StoreError;
@@ -50,6 +51,12 @@ pub enum ConsoleError {
     /// A dump file.
     #[error("{}", .0.message)]
     File(Failure),
+    /// A file of definitions.
+    #[error("{0}")]
+    Declaration(#[from] DeclarationError),
+    /// Definitions that would be taken in are there.
+    #[error("There already: {0}.")]
+    AlreadyThere(String),
     /// It runs.
     #[error("{0}")]
     AlreadyRunning(String),
@@ -75,7 +82,9 @@ impl ConsoleError {
         Self::Invalid { field: field.into(), message: message.into() }
     }
 
-    fn code(&self) -> &'static str {
+    /// The word by which it is told apart.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Invalid { .. } => "invalid",
             Self::Refused { code, .. } => code,
@@ -84,6 +93,8 @@ impl ConsoleError {
             Self::Credential { error: CredentialError::Unavailable(_), .. } => "keyring_unavailable",
             Self::Credential { .. } => "invalid",
             Self::ConfirmationNeeded(_) | Self::FlushUnconfirmed(_) => "confirmation_needed",
+            Self::Declaration(_) => "invalid",
+            Self::AlreadyThere(_) => "already_there",
             Self::File(failure) => failure.kind.code(),
             Self::AlreadyRunning(_) => "already_running",
             Self::NotRunning(_) => "not_running",
@@ -94,16 +105,23 @@ impl ConsoleError {
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    /// What the user can do, where the message does not say it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { hint, .. } => Some((*hint).to_owned()),
             Self::Credential { error, .. } => Some(error.hint().to_owned()),
+            Self::Store(StoreError::InUse { .. }) => {
+                Some("Close the other one, or give this one a data folder of its own.".into())
+            }
+            Self::AlreadyThere(_) => Some("Give them other names, or say that they are to be replaced.".into()),
             Self::Store(StoreError::TooNew { .. }) => Some("Install the latest version of Tributary.".into()),
             Self::Store(_) => Some("Check that the data folder exists, is writable and has free space.".into()),
             Self::Engine(failure) | Self::File(failure) => Some(failure.hint.clone()),
             Self::Demo(error) => Some(error.hint().to_owned()),
             Self::Internal(_) => Some("Please report it with what you did before.".into()),
             Self::Invalid { .. }
+            | Self::Declaration(_)
             | Self::NotFound
             | Self::ConfirmationNeeded(_)
             | Self::FlushUnconfirmed(_)
@@ -116,7 +134,7 @@ impl ConsoleError {
         match self {
             Self::Invalid { field, .. } | Self::Refused { field, .. } => Some(field.clone()),
             Self::Credential { field, .. } => field.clone(),
-            Self::File(_) => Some("path".into()),
+            Self::File(_) | Self::Declaration(_) => Some("path".into()),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Read `running.rs` for what Start and Stop mean, `pulse.rs` for how a window hears of it.
 
+mod declared;
 mod demo;
 mod file_load;
 mod kinship;
@@ -9,6 +10,8 @@ mod pulse;
 mod replicas;
 mod running;
 mod sources;
+mod states;
+mod transfer;
 mod verify;
 
 use std::collections::{HashMap, HashSet};
@@ -31,6 +34,9 @@ use crate::run::Run;
 use crate::store::{Scope, Store};
 use crate::verification::Verification;
 use crate::{drafting, time};
+
+pub use declared::{Declared, DeclaredRun};
+pub use states::ReplicaState;
 
 /// Events a slow listener may fall behind before it misses some; they stay in the log.
 const EVENTS_AHEAD: usize = 1_024;

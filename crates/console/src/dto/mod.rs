@@ -11,6 +11,7 @@ mod file_load;
 mod live;
 mod report;
 mod settings;
+mod transfer;
 mod verify;
 
 pub use check::{CheckVerdict, ReplicaCheckLine};
@@ -27,6 +28,7 @@ pub use report::{
     ServerRole, Verdict,
 };
 pub use settings::{CloseDecision, CloseRequest, Intent, KeyringState, OnClose, Settings, StartupState, Theme};
+pub use transfer::ImportReport;
 pub use verify::{
     DifferenceKind, DifferencePage, DifferenceView, ExportFormat, ExportedFile, KindCounts, RepairLive, RepairOutcome,
     RepairView, SkippedKeys, VerifyLive, VerifyMode, VerifyOptions, VerifySide, VerifyStage,
@@ -55,6 +57,7 @@ pub fn export_bindings(dir: &std::path::Path) -> Result<(), ts_rs::ExportError> 
     DifferencePage::export_all(&config)?;
     ExportFormat::export_all(&config)?;
     ExportedFile::export_all(&config)?;
+    ImportReport::export_all(&config)?;
     CloseDecision::export_all(&config)?;
     CloseRequest::export_all(&config)?;
     StartupState::export_all(&config)

@@ -4,17 +4,21 @@
 
 mod definitions;
 mod events;
+mod lock;
 mod samples;
 mod schema;
 mod settings;
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 pub use events::NewEvent;
 pub use samples::{Sample, Scope};
+
+const FILE: &str = "tributary.db";
 
 /// Why the file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +40,17 @@ pub enum StoreError {
         /// What it holds.
         value: String,
     },
+    /// Another process has it open.
+    #[error("{folder} is in use by another Tributary{by}: one at a time works with it")]
+    InUse {
+        /// The folder.
+        folder: String,
+        /// Which process, where that is known.
+        by: String,
+    },
+    /// Not there, or of another version, and not to be changed.
+    #[error("{0}")]
+    Unreadable(String),
     /// Written by a later version.
     #[error("it was written by a later version of Tributary (schema {found}, this one knows {known})")]
     TooNew {
@@ -50,26 +65,52 @@ pub enum StoreError {
 pub struct Store {
     // A std mutex: every use is a short blocking call on a blocking thread, none is held across an await.
     connection: Mutex<Connection>,
+    /// Keeps other processes out; none where nothing is written.
+    _lock: Option<File>,
 }
 
 impl Store {
     /// Opens the file in `folder`, making both if they are not there, and brings its schema up to date.
     ///
     /// # Errors
-    /// When it cannot be opened, or a later version wrote it.
+    /// When it cannot be opened, another process has it open, or a later version wrote it.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder)?;
-        let connection = Connection::open(folder.join("tributary.db"))?;
+        let lock = lock::hold(folder)?;
+        let connection = Connection::open(folder.join(FILE))?;
         // WAL with NORMAL: a sample a second costs no fsync, and a crash loses at most the last ones.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        Self::prepare(connection)
+        Self::prepare(connection, Some(lock))
     }
 
-    fn prepare(mut connection: Connection) -> Result<Self, StoreError> {
+    /// Whether there is such a file in `folder`.
+    pub fn exists(folder: &Path) -> bool {
+        folder.join(FILE).is_file()
+    }
+
+    /// Opens the file in `folder` to be read, also beside a process that works with it.
+    ///
+    /// # Errors
+    /// When it is not there, cannot be opened, or has the schema of another version.
+    pub fn read(folder: &Path) -> Result<Self, StoreError> {
+        let path = folder.join(FILE);
+        if !path.is_file() {
+            return Err(StoreError::Unreadable(format!("there is no {}", path.display())));
+        }
+        // Nobody works with it: its schema may be brought up to date.
+        if let Some(lock) = lock::take(folder)? {
+            return Self::prepare(Connection::open(path)?, Some(lock));
+        }
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        schema::expect_current(&connection)?;
+        Ok(Self { connection: Mutex::new(connection), _lock: None })
+    }
+
+    fn prepare(mut connection: Connection, lock: Option<File>) -> Result<Self, StoreError> {
         connection.pragma_update(None, "foreign_keys", true)?;
         schema::migrate(&mut connection)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(connection), _lock: lock })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -79,7 +120,7 @@ impl Store {
 
     #[cfg(test)]
     pub(crate) fn in_memory() -> Self {
-        Self::prepare(Connection::open_in_memory().unwrap()).unwrap()
+        Self::prepare(Connection::open_in_memory().unwrap(), None).unwrap()
     }
 }
 

@@ -75,6 +75,21 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Refuses a file that has not taken exactly the steps that are known.
+pub(super) fn expect_current(connection: &Connection) -> Result<(), StoreError> {
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
+    match found.cmp(&known) {
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Greater => Err(StoreError::TooNew { found, known }),
+        std::cmp::Ordering::Less => {
+            let message =
+                format!("an earlier version of Tributary works with it (schema {found}, this one knows {known})");
+            Err(StoreError::Unreadable(message))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,147 @@
+//! What a file means for the definitions that are kept: which of its replicas are known, and what each becomes.
+
+use super::{DeclarationError, Declarations, DeclaredEndpoint, DeclaredReplica, DeclaredSource, Flush, SecretPlace};
+use crate::chain;
+use crate::definition::{Definition, StoredEndpoint, StoredSource};
+use crate::drafting::new_id;
+use crate::dto::Intent;
+use crate::error::ConsoleError;
+use crate::identities::Identities;
+use crate::time::now_ms;
+
+/// What one replica of a file becomes.
+#[derive(Debug, Clone)]
+pub(crate) struct Planned {
+    pub definition: Definition,
+    /// What is kept of it now.
+    pub previous: Option<Definition>,
+    pub flush: Flush,
+    pub secrets: Vec<PlannedSecret>,
+}
+
+/// A secret that a replica needs.
+#[derive(Debug, Clone)]
+pub(crate) struct PlannedSecret {
+    pub place: SecretPlace,
+    /// The line of the endpoint it belongs to.
+    pub line: usize,
+    /// That endpoint, as a message names it.
+    pub owner: String,
+}
+
+/// Compares a file with what is kept. Nothing is changed.
+///
+/// # Errors
+/// The first replica that cannot be, with its line.
+pub(crate) fn plan(file: &Declarations, known: &[Definition]) -> Result<Vec<Planned>, DeclarationError> {
+    let latest = known.iter().map(|definition| definition.created_at).max();
+    // Definitions are listed by their age: those of a file stay in its order.
+    let mut created_at = now_ms().max(latest.map_or(0, |at| at + 1));
+    let mut planned: Vec<Planned> = Vec::with_capacity(file.replicas.len());
+    for replica in &file.replicas {
+        let next = plan_one(file, replica, known, created_at)?;
+        created_at += 1;
+        let wrong = |message: String| file.wrong(replica.line, message);
+        if planned.iter().any(|other| other.definition.name == next.definition.name) {
+            return Err(wrong(format!("another replica of this file is already called “{}”", next.definition.name)));
+        }
+        if planned.iter().any(|other| other.definition.id == next.definition.id) {
+            return Err(wrong(format!("another replica of this file has the id {} as well", next.definition.id)));
+        }
+        planned.push(next);
+    }
+    let stay = known.iter().filter(|kept| planned.iter().all(|next| next.definition.id != kept.id));
+    let all: Vec<Definition> = stay.chain(planned.iter().map(|next| &next.definition)).cloned().collect();
+    for (next, replica) in planned.iter().zip(&file.replicas) {
+        chain::check(&next.definition, &all, &Identities::default()).map_err(|error| told(file, replica, &error))?;
+    }
+    Ok(planned)
+}
+
+fn plan_one(
+    file: &Declarations,
+    replica: &DeclaredReplica,
+    known: &[Definition],
+    created_at: u64,
+) -> Result<Planned, DeclarationError> {
+    let previous = previous(replica, known).map_err(|message| file.wrong(replica.line, message))?;
+    let id = match (previous, &replica.id) {
+        (Some(kept), _) => kept.id.clone(),
+        (None, Some(id)) => id.clone(),
+        (None, None) => new_id(),
+    };
+    let mut secrets = Vec::new();
+    let destination = stored(file, &replica.destination, &replica.name, &mut secrets)?;
+    let mut sources: Vec<StoredSource> = Vec::with_capacity(replica.sources.len());
+    for source in &replica.sources {
+        let owner = format!("{}, source {}", replica.name, source.name);
+        let endpoint = stored(file, &source.endpoint, &owner, &mut secrets)?;
+        let id = id_of(source, previous);
+        sources.push(StoredSource { id, name: source.name.clone(), endpoint, stopped: source.stopped });
+    }
+    let definition = Definition {
+        id,
+        name: replica.name.clone(),
+        intent: previous.map_or(Intent::Stopped, |kept| kept.intent),
+        created_at: previous.map_or(created_at, |kept| kept.created_at),
+        options: replica.options.clone(),
+        destination,
+        sources,
+    };
+    let spec = definition.spec(|_, _| Ok::<_, ConsoleError>(None));
+    let valid = spec.and_then(|spec| spec.validate().map_err(ConsoleError::from));
+    valid.map_err(|error| told(file, replica, &error))?;
+    Ok(Planned { definition, previous: previous.cloned(), flush: replica.flush, secrets })
+}
+
+/// What is kept of a replica: by its id, where the file says one, else by its name.
+fn previous<'a>(replica: &DeclaredReplica, known: &'a [Definition]) -> Result<Option<&'a Definition>, String> {
+    let namesake = known.iter().find(|kept| kept.name == replica.name);
+    match (&replica.id, namesake) {
+        (None, namesake) => Ok(namesake),
+        (Some(id), Some(kept)) if kept.id != *id => Err(format!(
+            "“{}” is kept under another identity: write id = \"{}\" to go on with it, or give this one another name",
+            replica.name, kept.id
+        )),
+        (Some(id), _) => Ok(known.iter().find(|kept| kept.id == *id)),
+    }
+}
+
+/// The same for a source, within its replica.
+fn id_of(source: &DeclaredSource, previous: Option<&Definition>) -> String {
+    let namesake = previous.and_then(|kept| kept.sources.iter().find(|known| known.name == source.name));
+    let kept = || namesake.map(|known| known.id.clone());
+    source.id.clone().or_else(kept).unwrap_or_else(new_id)
+}
+
+/// An endpoint as it is kept; its secrets are added to those of the replica.
+fn stored(
+    file: &Declarations,
+    declared: &DeclaredEndpoint,
+    owner: &str,
+    secrets: &mut Vec<PlannedSecret>,
+) -> Result<StoredEndpoint, DeclarationError> {
+    let mut endpoint = StoredEndpoint::from(&declared.endpoint);
+    if declared.key_passphrase.is_some() || endpoint.with_password(None) != declared.endpoint {
+        let message = "a database of this version keeps no parameters of TLS or compression: leave them out";
+        return Err(file.wrong(declared.line, message));
+    }
+    let owner = format!("“{owner}” ({})", declared.endpoint.address());
+    if let Some(place) = &declared.password {
+        endpoint.credential = Some(place.credential());
+        secrets.push(PlannedSecret { place: place.clone(), line: declared.line, owner });
+    }
+    Ok(endpoint)
+}
+
+/// A refusal by the field of a form, at the line of the file.
+fn told(file: &Declarations, replica: &DeclaredReplica, error: &ConsoleError) -> DeclarationError {
+    let field = match error {
+        ConsoleError::Invalid { field, .. } | ConsoleError::Refused { field, .. } => field.as_str(),
+        _ => "",
+    };
+    let index = field.strip_prefix("sources[").and_then(|rest| rest.split(']').next()?.parse::<usize>().ok());
+    let source = index.and_then(|index| replica.sources.get(index)).map(|source| source.endpoint.line);
+    let destination = field.starts_with("destination").then_some(replica.destination.line);
+    file.wrong(source.or(destination).unwrap_or(replica.line), error.to_string())
+}

@@ -1,0 +1,132 @@
+use super::*;
+use crate::definition::Definition;
+
+const TWO: &str = r#"
+metrics = "127.0.0.1:9121"
+
+[[replica]]
+name = "eu-cache"
+destination = "redis://ann@dest.example:6380"
+destination_password = { env = "DEST_PASSWORD" }
+flush = "when_needed"
+[replica.options]
+spool_quota_mb = 64
+lock_down = true
+[[replica.source]]
+id = "first"
+name = "s1"
+url = "redis://relay.example:7379/0"
+password = { file = "/run/secrets/s1" }
+[[replica.source]]
+name = "s2"
+url = "redis+sentinel://a,b:27000/mymaster"
+password = { keyring = "account" }
+stopped = true
+
+[[replica]]
+name = "us"
+destination = "redis://[::1]"
+[[replica.source]]
+name = "s1"
+url = "redis://c"
+"#;
+
+fn parse(text: &str) -> Declarations {
+    Declarations::parse("c.toml", text).unwrap()
+}
+
+fn wrong(text: &str) -> String {
+    let parsed = Declarations::parse("c.toml", text);
+    parsed.and_then(|file| plan(&file, &[]).map(drop)).unwrap_err().to_string()
+}
+
+fn definitions(planned: &[Planned]) -> Vec<Definition> {
+    planned.iter().map(|next| next.definition.clone()).collect()
+}
+
+#[test]
+fn a_file_says_everything_about_its_replicas() {
+    let file = parse(TWO);
+    assert_eq!(file.metrics, Some("127.0.0.1:9121".parse().unwrap()));
+    let [eu, us] = file.replicas.as_slice() else { panic!("two replicas") };
+    assert_eq!((eu.flush, us.flush), (Flush::WhenNeeded, Flush::Never));
+    assert_eq!((eu.options.spool_quota_mb, eu.options.lock_down, us.options.spool_quota_mb), (64, true, 4096));
+    assert_eq!(eu.destination.password, Some(SecretPlace::Env("DEST_PASSWORD".into())));
+    assert_eq!(eu.sources[0].id.as_deref(), Some("first"));
+    assert_eq!(eu.sources[1].endpoint.endpoint.sentinel.as_deref(), Some("mymaster"));
+    assert!(eu.sources[1].stopped);
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_line_and_its_field() {
+    for (change, want) in [
+        (("name = \"eu-cache\"", "nam = \"x\""), &["c.toml:5: ", "`nam`"][..]),
+        (("lock_down = true", "lock_down = 3"), &["c.toml:11: ", "lock_down: ", "boolean"]),
+        (("flush = \"when_needed\"", "flush = \"always\""), &["c.toml:8: ", "`when_needed`"]),
+        (("redis://relay.example:7379/0", "http://h"), &["c.toml:15: ", "redis://"]),
+        (("redis://relay.example:7379/0", "redis://dest.example:6380/1"), &["c.toml:15: ", "own source"]),
+        (("name = \"s2\"", "name = \"s1\""), &["c.toml:18: ", "already called “s1”"]),
+        (("name = \"us\"", "name = \"eu-cache\""), &["c.toml:24: ", "already called “eu-cache”"]),
+        (("redis://[::1]", "redis://dest.example:6380"), &["c.toml:6: ", "already the destination of “us”"]),
+        (("redis://[::1]", "redis://[::1]?compress=gzip"), &["c.toml:25: ", "for sources"]),
+        (("id = \"first\"", "id = \"a b\""), &["c.toml:13: ", "an id has"]),
+        (("[replica.options]", "[replica.options"), &["c.toml:9: "]),
+        (("env = \"DEST_PASSWORD\"", "env = \"A\", file = \"/b\""), &["c.toml:7: ", "one place"]),
+    ] {
+        let error = wrong(&TWO.replacen(change.0, change.1, 1));
+        assert!(want.iter().all(|part| error.contains(part)), "{change:?}: {error}");
+    }
+    let lonely = wrong("[[replica]]\nname = \"x\"\ndestination = \"redis://a\"\n");
+    assert!(lonely.starts_with("c.toml:2: ") && lonely.contains("at least one source"), "{lonely}");
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_and_not_repeated() {
+    for change in [
+        ("redis://relay.example:7379/0", "redis://:hunter2@h"),
+        ("ann@dest.example", "ann:hunter2@dest.example"),
+        ("{ env = \"DEST_PASSWORD\" }", "\"hunter2\""),
+        ("{ file = \"/run/secrets/s1\" }", "{ hunter2 = 1 }"),
+    ] {
+        let error = wrong(&TWO.replacen(change.0, change.1, 1));
+        assert!(!error.contains("hunter2") && error.contains("{ keyring = "), "{error}");
+    }
+}
+
+#[test]
+fn a_replica_and_its_sources_are_known_again_by_their_names() {
+    let first = definitions(&plan(&parse(TWO), &[]).unwrap());
+    assert_eq!(first[0].sources[0].id, "first");
+    assert!(first[0].created_at < first[1].created_at);
+    let moved = TWO.replace("relay.example", "elsewhere").replace("name = \"s2\"", "name = \"s3\"");
+    let second = definitions(&plan(&parse(&moved), &first).unwrap());
+    assert_eq!((&second[0].id, &second[1].id), (&first[0].id, &first[1].id));
+    assert_eq!(second[0].sources[0].id, "first");
+    assert_ne!(second[0].sources[1].id, first[0].sources[1].id, "another name is another source");
+    assert_eq!(second[1].sources[0].id, first[1].sources[0].id);
+}
+
+#[test]
+fn an_id_renames_and_a_name_of_another_identity_is_refused() {
+    let first = definitions(&plan(&parse(TWO), &[]).unwrap());
+    let by_id = TWO.replace("name = \"us\"", &format!("id = \"{}\"\nname = \"america\"", first[1].id));
+    let renamed = plan(&parse(&by_id), &first).unwrap();
+    assert_eq!((renamed[1].definition.id.as_str(), renamed[1].definition.name.as_str()), (&*first[1].id, "america"));
+    let other = TWO.replace("name = \"us\"", "id = \"other\"\nname = \"us\"");
+    let error = plan(&parse(&other), &first).unwrap_err().to_string();
+    assert!(error.contains("another identity") && error.contains(&first[1].id), "{error}");
+}
+
+#[test]
+fn what_was_written_is_read_as_the_same_definitions() {
+    let first = definitions(&plan(&parse(TWO), &[]).unwrap());
+    let text = write(&first);
+    assert!(text.contains("destination_password = { env = \"DEST_PASSWORD\" }"), "{text}");
+    assert!(text.contains("password = { keyring = \"account\" }"), "{text}");
+    let again = definitions(&plan(&parse(&text), &[]).unwrap());
+    assert_eq!(write(&again), text);
+    let undated = |all: &[Definition]| -> Vec<Definition> {
+        all.iter().map(|one| Definition { created_at: 0, ..one.clone() }).collect()
+    };
+    assert_eq!(undated(&again), undated(&first));
+}
