@@ -10,6 +10,7 @@ pub mod compare;
 pub mod exact;
 pub mod families;
 pub mod fixture;
+pub mod headless;
 pub mod load;
 pub mod load_cli;
 pub mod proxy;

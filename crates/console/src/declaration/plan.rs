@@ -36,11 +36,10 @@ pub(crate) struct PlannedSecret {
 pub(crate) fn plan(file: &Declarations, known: &[Definition]) -> Result<Vec<Planned>, DeclarationError> {
     let latest = known.iter().map(|definition| definition.created_at).max();
     // Definitions are listed by their age: those of a file stay in its order.
-    let mut created_at = now_ms().max(latest.map_or(0, |at| at + 1));
+    let first = now_ms().max(latest.map_or(0, |at| at + 1));
     let mut planned: Vec<Planned> = Vec::with_capacity(file.replicas.len());
-    for replica in &file.replicas {
+    for (replica, created_at) in file.replicas.iter().zip(first..) {
         let next = plan_one(file, replica, known, created_at)?;
-        created_at += 1;
         let wrong = |message: String| file.wrong(replica.line, message);
         if planned.iter().any(|other| other.definition.name == next.definition.name) {
             return Err(wrong(format!("another replica of this file is already called “{}”", next.definition.name)));
