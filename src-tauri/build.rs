@@ -40,6 +40,8 @@ const COMMANDS: &[&str] = &[
     "export_path",
     "export_differences",
     "repair_differences",
+    "export_definitions",
+    "import_definitions",
 ];
 
 fn main() {

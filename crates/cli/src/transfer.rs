@@ -1,6 +1,5 @@
 //! Definitions as files: `tributary export` and `tributary import`.
 
-use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,30 +26,15 @@ pub fn folder(args: &DataArgs, of_file: Option<&Path>) -> Result<PathBuf, String
 /// # Errors
 /// What is wrong with the command line.
 pub fn export(args: ExportArgs) -> Result<ExitCode, String> {
-    let text = match Console::export_from(&folder(&args.data, None)?) {
-        Ok(text) => text,
-        Err(error) => return Ok(refused(&error)),
+    let folder = folder(&args.data, None)?;
+    let done = match &args.output {
+        Some(path) => Console::export_from_to(&folder, path),
+        None => Console::export_from(&folder).map(|text| {
+            // A reader that has seen enough is no error.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+        }),
     };
-    let (written, to) = match &args.output {
-        None => (std::io::stdout().write_all(text.as_bytes()), "standard output".to_owned()),
-        Some(path) => (write_new(path, &text), path.display().to_string()),
-    };
-    if let Err(error) = written {
-        eprintln!("tributary: {to} cannot be written: {error}");
-        return Ok(ExitCode::from(NEEDS_A_PERSON));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// A file that is there already is never written over. Where servers are is nobody else's business.
-fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+    Ok(done.map_or_else(|error| refused(&error), |()| ExitCode::SUCCESS))
 }
 
 /// `tributary import`.

@@ -38,8 +38,8 @@ pub(crate) fn write(differences: &[DifferenceView], format: ExportFormat, path: 
     file.get_ref().sync_all()
 }
 
-/// Names of keys are nobody else's business: only the user may read the file.
-fn new_file(path: &Path) -> io::Result<File> {
+/// A file that is not there yet. Names of keys and of servers are nobody else's business: only the user may read it.
+pub(crate) fn new_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

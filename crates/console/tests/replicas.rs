@@ -141,6 +141,7 @@ async fn the_demo_comes_into_step_and_leaves_nothing_behind() {
         assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "a server is left on port {port}");
     }
     assert!(console.startup().await.unwrap().definitions.is_empty());
+    drop(console);
     assert!(open(folder.path(), &keyring).await.startup().await.unwrap().definitions.is_empty());
 }
 

@@ -4,6 +4,7 @@ mod app;
 mod file_load;
 mod replicas;
 mod running;
+mod transfer;
 mod verify;
 
 use std::sync::Arc;
@@ -53,6 +54,8 @@ pub(crate) fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         running::start_replica,
         running::stop_demo,
         running::stop_replica,
+        transfer::export_definitions,
+        transfer::import_definitions,
         verify::start_verify,
         verify::stop_verify,
         verify::differences,

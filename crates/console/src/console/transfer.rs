@@ -1,8 +1,10 @@
 //! Definitions carried from one console to another: taken in from a file, written to one.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::verify::not_written;
 use super::{Console, blocking, lock};
 use crate::credentials::{Keyring, Vault};
 use crate::declaration::{self, Declarations, Planned, SecretPlace};
@@ -10,6 +12,7 @@ use crate::definition::Definition;
 use crate::demo;
 use crate::dto::ImportReport;
 use crate::error::ConsoleError;
+use crate::export;
 use crate::store::Store;
 
 impl Console {
@@ -44,10 +47,23 @@ impl Console {
         Ok(report)
     }
 
-    /// The definitions as the text of a file, without secrets.
-    #[must_use]
-    pub fn export(&self) -> String {
-        declaration::write(&self.kept_definitions())
+    /// Writes the definitions, without secrets, to a file that is not there yet.
+    ///
+    /// # Errors
+    /// When it is there already, or cannot be written.
+    pub async fn export_definitions(&self, path: &Path) -> Result<(), ConsoleError> {
+        let (path, text) = (path.to_owned(), declaration::write(&self.kept_definitions()));
+        blocking(move || write_new(&path, &text)).await
+    }
+
+    /// Takes in the definitions of a file; see [`Console::import`].
+    ///
+    /// # Errors
+    /// As [`Console::import`], and when the file cannot be read.
+    pub async fn import_definitions(&self, path: &Path, replace: bool) -> Result<ImportReport, ConsoleError> {
+        let path = path.to_owned();
+        let file = blocking(move || Ok(Declarations::read(&path)?)).await?;
+        self.import(&file, replace).await
     }
 
     /// The definitions in a folder as the text of a file, also beside a process that works with them.
@@ -56,6 +72,14 @@ impl Console {
     /// When they are not there or cannot be read.
     pub fn export_from(folder: &Path) -> Result<String, ConsoleError> {
         Ok(declaration::write(&stored_definitions(folder)?))
+    }
+
+    /// Writes the definitions in a folder to a file that is not there yet.
+    ///
+    /// # Errors
+    /// When they cannot be read, or the file is there already or cannot be written.
+    pub fn export_from_to(folder: &Path, path: &Path) -> Result<(), ConsoleError> {
+        write_new(path, &Self::export_from(folder)?)
     }
 
     /// What importing a file into a folder would do. Nothing is changed.
@@ -76,6 +100,14 @@ impl Console {
     fn kept_definitions(&self) -> Vec<Definition> {
         lock(&self.definitions).iter().filter(|definition| definition.id != demo::ID).cloned().collect()
     }
+}
+
+fn write_new(path: &Path, text: &str) -> Result<(), ConsoleError> {
+    let written = export::new_file(path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|error| not_written(path, &error))
 }
 
 /// Compares a file with what is kept; what is known already is refused unless it is to be replaced.

@@ -175,7 +175,7 @@ impl Console {
     }
 }
 
-fn not_written(path: &Path, error: &std::io::Error) -> ConsoleError {
+pub(super) fn not_written(path: &Path, error: &std::io::Error) -> ConsoleError {
     let path = path.display();
     let message = match error.kind() {
         std::io::ErrorKind::AlreadyExists => format!("{path} is there already: choose another name."),

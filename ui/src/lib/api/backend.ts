@@ -18,6 +18,7 @@ import type { ExportedFile } from "./generated/ExportedFile";
 import type { FileFacts } from "./generated/FileFacts";
 import type { FileLoadDraft } from "./generated/FileLoadDraft";
 import type { FileLoadReview } from "./generated/FileLoadReview";
+import type { ImportReport } from "./generated/ImportReport";
 import type { LiveBatch } from "./generated/LiveBatch";
 import type { ReplicaCheckLine } from "./generated/ReplicaCheckLine";
 import type { ReplicaDefinition } from "./generated/ReplicaDefinition";
@@ -108,6 +109,11 @@ export type Backend = {
   exportDifferences(id: string, format: ExportFormat, path: string): Promise<ExportedFile>;
   /** Of these places in the list of that comparison, or all; goes on in the background. */
   repairDifferences(id: string, run: number, chosen: readonly number[] | null): Promise<void>;
+
+  /** Asks for a file by the desktop's own dialog; null when none was chosen, else where it is. */
+  exportDefinitions(): Promise<string | null>;
+  /** Takes in the replicas of a file, stopped; those that are there are refused or replaced. */
+  importDefinitions(path: string, replace: boolean): Promise<ImportReport>;
 
   getSettings(): Promise<Settings>;
   saveSettings(settings: Settings): Promise<void>;

@@ -70,6 +70,9 @@ export const commands: Backend = {
   exportDifferences: (id, format, path) => invoke("export_differences", { id, format, path }),
   repairDifferences: (id, run, chosen) => invoke("repair_differences", { id, run, chosen }),
 
+  exportDefinitions: () => invoke("export_definitions"),
+  importDefinitions: (path, replace) => invoke("import_definitions", { path, replace }),
+
   getSettings: () => invoke("get_settings"),
   saveSettings: (settings) => invoke("save_settings", { settings }),
 

@@ -237,6 +237,13 @@ class Mock {
       await pause(150);
       this.verifications.get(id)?.repair(chosen);
     },
+    exportDefinitions: () => Promise.resolve("/home/op/Downloads/replicas.toml"),
+    importDefinitions: (_, replace) => {
+      const names = this.definitions.map((definition) => `“${definition.name}”`).join(", ");
+      return replace
+        ? Promise.resolve({ added: [], replaced: [names], missing: [] })
+        : Promise.reject(new Error(`There already: ${names}.`));
+    },
     getSettings: () => Promise.resolve(this.settings),
     saveSettings: (settings) => {
       this.settings = settings;
