@@ -9,6 +9,7 @@ mod endpoints;
 mod identity;
 mod load;
 mod passwords;
+mod relay;
 mod render;
 mod run;
 mod signals;
@@ -26,8 +27,10 @@ const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // Logs go to stderr, so that stdout stays the JSON; they are off unless TRIBUTARY_LOG asks for them.
-    let filter = EnvFilter::try_from_env("TRIBUTARY_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
+    // Logs go to stderr, so that stdout stays the JSON. Commands that somebody watches tell events by themselves, and log only
+    // what TRIBUTARY_LOG asks for.
+    let usual = if matches!(cli.command, Command::Relay(_)) { "info" } else { "off" };
+    let filter = EnvFilter::try_from_env("TRIBUTARY_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Check(args) => runtime.block_on(check::check(args)),
         Command::Load(args) => runtime.block_on(load::load(args)),
         Command::Verify(args) => runtime.block_on(verify::verify(args)),
+        Command::Relay(args) => runtime.block_on(relay::relay(args)),
         Command::Demo(args) => runtime.block_on(demo::demo(args)),
     };
     done.unwrap_or_else(|message| usage(&message))

@@ -6,4 +6,4 @@ mod page;
 mod server;
 
 pub use page::{Kind, Page};
-pub use server::{Health, Pages, Server, Serving};
+pub use server::{Ask, Health, Pages, Server, Serving};

@@ -40,9 +40,12 @@ pub struct Health {
 pub struct Pages {
     /// The text of `/metrics`.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
-    /// The answer of `/health`; it is given what follows the `?`.
-    pub health: Box<dyn Fn(Option<&str>) -> Health + Send + Sync>,
+    /// The answer of `/health`.
+    pub health: Box<Ask>,
 }
+
+/// What is given the part of `/health` behind the `?`.
+pub type Ask = dyn Fn(Option<&str>) -> Health + Send + Sync;
 
 /// A socket that is bound and serves nothing yet.
 #[derive(Debug)]
