@@ -14,6 +14,7 @@ pub mod fixture;
 pub mod load;
 pub mod load_cli;
 pub mod proxy;
+pub mod relay;
 pub mod seed;
 pub mod sentinel;
 pub mod server;
