@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test harness fails by panicking")]
 
+pub mod certificates;
 pub mod cli;
 pub mod compare;
 pub mod exact;
@@ -14,6 +15,7 @@ pub mod headless;
 pub mod load;
 pub mod load_cli;
 pub mod proxy;
+pub mod relay;
 pub mod seed;
 pub mod sentinel;
 pub mod server;

@@ -35,14 +35,24 @@ impl Sentinel {
     /// When it does not answer.
     #[must_use]
     pub fn at(port: u16, master: &Server) -> Self {
+        Self::with(port, master.port(), "")
+    }
+
+    /// The same with further lines of configuration, for a master on another port than its first.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn with(port: u16, master: u16, further: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder for a Sentinel");
         // It rewrites its configuration, so it must have a file.
         let path = folder.path().join("sentinel.conf");
         let lines = [
             format!("bind 127.0.0.1\nport {port}\ndir {}", folder.path().display()),
-            format!("sentinel monitor {MASTER} 127.0.0.1 {} 1", master.port()),
+            format!("sentinel monitor {MASTER} 127.0.0.1 {master} 1"),
             format!("sentinel down-after-milliseconds {MASTER} 1000"),
             format!("sentinel failover-timeout {MASTER} 10000"),
+            further.to_owned(),
         ];
         std::fs::write(&path, lines.join("\n") + "\n").expect("its configuration");
         let child = Command::new("redis-server")

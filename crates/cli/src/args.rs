@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tributary_engine::Unsupported;
 
+use crate::relay::RelayArgs;
+
 /// Makes a Redis database a replica of up to 32 others and keeps it in step.
 #[derive(Debug, Parser)]
 #[command(name = "tributary", version, propagate_version = true)]
@@ -32,6 +34,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Take the definitions of a file into the console, stopped.
     Import(ImportArgs),
+    /// Stand beside a Redis server as a proxy that compresses the replication link.
+    Relay(RelayArgs),
     /// Start two local redis-servers with live traffic and replicate one to the other.
     Demo(DemoArgs),
 }
@@ -306,7 +310,7 @@ pub struct VerifyArgs {
 }
 
 /// Reads seconds, with a fraction where one is wanted.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "not a time that can be waited for".to_owned())
 }

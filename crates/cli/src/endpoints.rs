@@ -65,6 +65,12 @@ impl ServersArgs {
     }
 }
 
+/// The passphrase of encrypted keys, from the environment.
+pub fn key_passphrase() -> Option<Secret> {
+    let passphrase = std::env::var("TRIBUTARY_KEY_PASSPHRASE").ok()?;
+    Some(passphrase).filter(|passphrase| !passphrase.is_empty()).map(Secret::new)
+}
+
 /// Fills in what the URL does not say.
 fn complete(options: &mut TlsOptions, args: &TlsArgs) -> Result<(), String> {
     if let (Trust::System, Some(path)) = (&options.trust, &args.ca) {
@@ -81,10 +87,9 @@ fn complete(options: &mut TlsOptions, args: &TlsArgs) -> Result<(), String> {
     options.oldest = options.oldest.max(oldest);
     options.insecure |= args.insecure;
     if let Some(identity) = &mut options.identity {
-        identity.passphrase = match (&args.key_passphrase_file, std::env::var("TRIBUTARY_KEY_PASSPHRASE")) {
-            (Some(path), _) => Some(passwords::read(path)?),
-            (None, Ok(passphrase)) if !passphrase.is_empty() => Some(Secret::new(passphrase)),
-            _ => None,
+        identity.passphrase = match &args.key_passphrase_file {
+            Some(path) => Some(passwords::read(path)?),
+            None => key_passphrase(),
         };
     }
     Ok(())

@@ -10,6 +10,7 @@ mod headless;
 mod identity;
 mod load;
 mod passwords;
+mod relay;
 mod render;
 mod run;
 mod signals;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Run(args) => runtime.block_on(headless::run(args)),
         Command::Export(args) => transfer::export(args),
         Command::Import(args) => runtime.block_on(transfer::import(args)),
+        Command::Relay(args) => runtime.block_on(relay::relay(args)),
         Command::Demo(args) => runtime.block_on(demo::demo(args)),
     };
     done.unwrap_or_else(|message| usage(&message))
@@ -54,6 +56,7 @@ fn log(command: &Command) {
     let (format, level) = match command {
         // The engine tells its events in its own log as well.
         Command::Run(args) => (args.log_format, "info,tributary_engine::handle=off"),
+        Command::Relay(_) => (LogFormat::Text, "info"),
         _ => (LogFormat::Text, "off"),
     };
     let filter = EnvFilter::try_from_env("TRIBUTARY_LOG").unwrap_or_else(|_| EnvFilter::new(level));

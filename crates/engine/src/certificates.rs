@@ -25,11 +25,8 @@ pub async fn certificates(endpoint: &Endpoint) -> Result<Shown, Failure> {
         return Err(Failure::new(ErrorKind::Tls, &name, format!("Links to {name} are not encrypted.")));
     };
     let tls = dial::prepare(options, &name).await?;
-    let (host, tcp) = dial::in_time(&name, dial::reach(endpoint, &name)).await?;
-    let done =
-        dial::in_time(&name, async { Ok(tls.connect(&host, tcp).await.map_err(|error| Failure::tls(&name, &error))) })
-            .await?;
-    let (version, failure) = match done {
+    let (host, tcp) = dial::reach(endpoint, &name).await?;
+    let (version, failure) = match dial::handshake(&tls, &host, tcp, &name).await {
         Ok(stream) => (Some(stream.version()), None),
         Err(failure) => (None, Some(failure)),
     };

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, FromRedisValue, ProtocolVersion, RedisConnectionInfo, RedisError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
 use crate::clients::{OwnClient, OwnClients};
-use crate::dial::dial;
+use crate::dial::{self, dial};
 use crate::refusal::{refused, without_secret};
 use crate::{Endpoint, ErrorKind, Failure, Secret};
 
@@ -39,7 +40,10 @@ impl Control {
     /// Connects and authenticates.
     pub(crate) async fn open(endpoint: &Endpoint) -> Result<Self, Failure> {
         let peer = Peer { name: endpoint.authority(), password: endpoint.password.clone() };
-        let (reader, writer) = dial(endpoint).await?;
+        let (mut reader, mut writer) = dial(endpoint).await?;
+        if endpoint.tls.is_some() {
+            first_word(&mut reader, &mut writer, &peer.name).await?;
+        }
         // AUTH is sent below and not by the library, so that the server's own words are seen.
         let info = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT));
@@ -180,6 +184,28 @@ pub(crate) fn auth_args(endpoint: &Endpoint) -> Option<Vec<&str>> {
         Some(user) => vec!["AUTH", user, password],
         None => vec!["AUTH", password],
     })
+}
+
+/// Has the server say something. In TLS 1.3 it refuses a client's certificate only after the handshake, and of that the library
+/// would tell no more than that the connection was closed.
+async fn first_word(reader: &mut dial::Reader, writer: &mut dial::Writer, name: &str) -> Result<(), Failure> {
+    const LONGEST: usize = 4096;
+    let mut answer = Vec::new();
+    let talk = async {
+        writer.write_all(b"*1\r\n$4\r\nPING\r\n").await?;
+        while !answer.ends_with(b"\n") && answer.len() < LONGEST {
+            if reader.read_buf(&mut answer).await? == 0 {
+                return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
+            }
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(RESPONSE_TIMEOUT, talk).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(Failure::closed(name)),
+        Ok(Err(error)) => Err(Failure::io(name, &error)),
+        Err(_) => Err(Failure::new(ErrorKind::TimedOut, name, format!("{name} did not answer PING in time."))),
+    }
 }
 
 fn failure(Peer { name, password }: &Peer, command: &str, error: &RedisError) -> Failure {

@@ -8,7 +8,7 @@ use tributary_tls::{ClientTls, TlsOptions, TlsStream};
 
 use crate::{Endpoint, ErrorKind, Failure, sentinel};
 
-/// How long a connection may take to come about, TLS included.
+/// How long a connection may take to come about, and TLS again as long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The reading half of a connection.
@@ -22,30 +22,28 @@ pub(crate) type Writer = Box<dyn AsyncWrite + Send + Sync + Unpin>;
 /// `dns`, `unreachable`, `timed_out` or `tls`.
 pub(crate) async fn dial(endpoint: &Endpoint) -> Result<(Reader, Writer), Failure> {
     let name = endpoint.authority();
-    in_time(&name, connect(endpoint, &name)).await
-}
-
-/// Gives a connection the time that it may take to come about.
-pub(crate) async fn in_time<T>(name: &str, connecting: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or_else(|_| {
-        let seconds = CONNECT_TIMEOUT.as_secs();
-        Err(Failure::new(ErrorKind::TimedOut, name, format!("{name} did not accept a connection within {seconds} s.")))
-    })
-}
-
-async fn connect(endpoint: &Endpoint, name: &str) -> Result<(Reader, Writer), Failure> {
-    let (host, tcp) = reach(endpoint, name).await?;
+    let (host, tcp) = reach(endpoint, &name).await?;
     let Some(options) = &endpoint.tls else {
         let (reader, writer) = tcp.into_split();
         return Ok((Box::new(reader), Box::new(writer)));
     };
-    let stream = secure(options, &host, tcp, name).await?;
+    let stream = secure(options, &host, tcp, &name).await?;
     let (reader, writer) = tokio::io::split(stream);
     Ok((Box::new(reader), Box::new(writer)))
 }
 
 /// Opens the connection that is to be encrypted, or not; with the host that it leads to.
+///
+/// # Errors
+/// `dns`, `unreachable` or `timed_out`.
 pub(crate) async fn reach(endpoint: &Endpoint, name: &str) -> Result<(String, TcpStream), Failure> {
+    tokio::time::timeout(CONNECT_TIMEOUT, find(endpoint, name)).await.unwrap_or_else(|_| {
+        let seconds = CONNECT_TIMEOUT.as_secs();
+        Err(Failure::new(ErrorKind::TimedOut, name, format!("{name} did not accept a connection within {seconds} s.")))
+    })
+}
+
+async fn find(endpoint: &Endpoint, name: &str) -> Result<(String, TcpStream), Failure> {
     let (host, port) = match &endpoint.sentinel {
         Some(master) => sentinel::find(endpoint, master).await?,
         None => (endpoint.host.clone(), endpoint.port),
@@ -83,7 +81,26 @@ pub(crate) async fn secure(
     name: &str,
 ) -> Result<TlsStream<TcpStream>, Failure> {
     let tls = prepare(options, name).await?;
-    tls.connect(host, tcp).await.map_err(|error| Failure::tls(name, &error))
+    handshake(&tls, host, tcp, name).await
+}
+
+/// Redis that expects no TLS takes the first message for the beginning of a command, and waits for the rest of it.
+pub(crate) async fn handshake(
+    tls: &ClientTls,
+    host: &str,
+    tcp: TcpStream,
+    name: &str,
+) -> Result<TlsStream<TcpStream>, Failure> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, tls.connect(host, tcp)).await {
+        Ok(done) => done.map_err(|error| Failure::tls(name, &error)),
+        Err(_) => {
+            let seconds = CONNECT_TIMEOUT.as_secs();
+            let message =
+                format!("{name} did not answer the TLS handshake within {seconds} s; its port may not speak TLS.");
+            let hint = "Check the port: Redis serves TLS at tls-port. Or turn TLS off for this endpoint. Tributary keeps trying.";
+            Err(Failure { hint: hint.to_owned(), ..Failure::new(ErrorKind::TimedOut, name, message) })
+        }
+    }
 }
 
 /// Reads the files that the options name. Opening an encrypted key is made to take its time.

@@ -26,3 +26,4 @@ pub use options::{ClientIdentity, TlsOptions, TlsVersion, Trust};
 pub use secret::Secret;
 pub use server::ServerTls;
 pub use stream::TlsStream;
+pub use tokio_rustls::TlsAcceptor;

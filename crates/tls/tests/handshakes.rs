@@ -2,54 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
-use std::path::PathBuf;
-
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tributary_tests::certificates::{Authority, Signed, date_time_ymd, encrypted};
 use tributary_tls::{ClientIdentity, ClientTls, Secret, ServerTls, TlsError, TlsOptions, TlsVersion, Trust};
 
-/// An authority, and a folder for the files of those whom it signs for.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    folder: TempDir,
+fn identity(signed: Signed) -> ClientIdentity {
+    ClientIdentity { certificate: signed.certificate, key: signed.key, passphrase: None }
 }
 
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("ca.pem"), issuer.pem()).unwrap();
-        Self { issuer, folder }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
-    }
-
-    /// A certificate for a host, with its key.
-    fn signs(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> ClientIdentity {
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        self.files(name, &certificate.pem(), &key.serialize_pem())
-    }
-
-    fn files(&self, name: &str, certificate: &str, key: &str) -> ClientIdentity {
-        let path = |kind: &str| self.folder.path().join(format!("{name}.{kind}"));
-        std::fs::write(path("pem"), certificate).unwrap();
-        std::fs::write(path("key"), key).unwrap();
-        ClientIdentity { certificate: path("pem"), key: path("key"), passphrase: None }
-    }
-}
-
-fn serves(identity: ClientIdentity) -> ServerTls {
-    ServerTls { identity, client_authorities: None, oldest: TlsVersion::Tls12 }
+fn serves(signed: Signed) -> ServerTls {
+    ServerTls { identity: identity(signed), client_authorities: None, oldest: TlsVersion::Tls12 }
 }
 
 fn trusts(authority: &Authority) -> TlsOptions {
@@ -84,7 +46,7 @@ async fn greeted(server: &ServerTls, options: &TlsOptions) -> Result<&'static st
 #[tokio::test]
 async fn a_certificate_of_the_trusted_authority_is_believed_in_both_versions() {
     let authority = Authority::new("Ours");
-    let server = serves(authority.signs("db.example", |_| {}));
+    let server = serves(authority.signs("db.example"));
     assert_eq!(greeted(&server, &trusts(&authority)).await, Ok("TLS 1.3"));
     let only_12 = rustls_12(&server);
     assert_eq!(only_12.await, Ok("TLS 1.2"));
@@ -127,16 +89,16 @@ async fn rustls_12(server: &ServerTls) -> Result<&'static str, TlsError> {
 async fn each_reason_not_to_believe_a_certificate_is_told_apart() {
     let (ours, other) = (Authority::new("Ours"), Authority::new("Somebody else"));
     let refused = async |server: &ServerTls, options: &TlsOptions| greeted(server, options).await.unwrap_err();
-    let expired = serves(ours.signs("db.example", |params| params.not_after = rcgen::date_time_ymd(2020, 2, 29)));
+    let expired = serves(ours.signs_as("db.example", |params| params.not_after = date_time_ymd(2020, 2, 29)));
     let error = refused(&expired, &trusts(&ours)).await;
     assert_eq!(error, TlsError::Expired("2020-02-29 00:00 UTC".to_owned()));
-    let early = serves(ours.signs("db.example", |params| params.not_before = rcgen::date_time_ymd(2999, 1, 1)));
+    let early = serves(ours.signs_as("db.example", |params| params.not_before = date_time_ymd(2999, 1, 1)));
     assert_eq!(refused(&early, &trusts(&ours)).await, TlsError::NotYetValid("2999-01-01 00:00 UTC".to_owned()));
-    let elsewhere = serves(ours.signs("cache.example", |_| {}));
+    let elsewhere = serves(ours.signs("cache.example"));
     let found = vec!["cache.example".to_owned()];
     let error = refused(&elsewhere, &trusts(&ours)).await;
     assert_eq!(error, TlsError::WrongName { expected: "db.example".to_owned(), found });
-    let stranger = serves(other.signs("db.example", |_| {}));
+    let stranger = serves(other.signs("db.example"));
     let error = refused(&stranger, &trusts(&ours)).await.to_string();
     assert!(error.contains("Somebody else") && error.contains("ca.pem"), "{error}");
     // The name can be said to be another, and any certificate be believed: by choice.
@@ -149,7 +111,7 @@ async fn each_reason_not_to_believe_a_certificate_is_told_apart() {
 #[tokio::test]
 async fn the_chain_can_be_looked_at_whether_it_is_believed_or_not() {
     let (ours, other) = (Authority::new("Ours"), Authority::new("Somebody else"));
-    let server = serves(other.signs("db.example", |_| {}));
+    let server = serves(other.signs("db.example"));
     let (acceptor, client) = (server.acceptor().unwrap(), ClientTls::new(&trusts(&ours)).unwrap());
     let (here, there) = tokio::io::duplex(64 * 1024);
     let serving = tokio::spawn(async move { acceptor.accept(there).await.is_ok() });
@@ -165,29 +127,24 @@ async fn the_chain_can_be_looked_at_whether_it_is_believed_or_not() {
     assert_eq!(greeted(&server, &pasted).await, Ok("TLS 1.3"));
     let elsewhere = TlsOptions { server_name: Some("elsewhere.example".to_owned()), ..pasted.clone() };
     assert_eq!(greeted(&server, &elsewhere).await, Ok("TLS 1.3"));
-    let error = greeted(&serves(other.signs("db.example", |_| {})), &pasted).await.unwrap_err();
+    let error = greeted(&serves(other.signs("db.example")), &pasted).await.unwrap_err();
     assert!(matches!(error, TlsError::UnknownIssuer { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn a_pasted_certificate_that_has_expired_is_not_believed() {
     let authority = Authority::new("Ours");
-    let identity = authority.signs("db.example", |params| params.not_after = rcgen::date_time_ymd(2020, 2, 29));
-    let text = std::fs::read_to_string(&identity.certificate).unwrap();
+    let signed = authority.signs_as("db.example", |params| params.not_after = date_time_ymd(2020, 2, 29));
+    let text = std::fs::read_to_string(&signed.certificate).unwrap();
     let pasted = TlsOptions { trust: Trust::Certificate(text), ..TlsOptions::default() };
-    let error = greeted(&serves(identity), &pasted).await.unwrap_err();
+    let error = greeted(&serves(signed), &pasted).await.unwrap_err();
     assert_eq!(error, TlsError::Expired("2020-02-29 00:00 UTC".to_owned()));
 }
 
 #[tokio::test]
 async fn a_certificate_that_a_server_signed_itself_is_believed_from_a_file_for_its_names_only() {
     let authority = Authority::new("unused");
-    let mut params = CertificateParams::new(["db.example".to_owned()]).unwrap();
-    // As `openssl req -x509` makes them.
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.self_signed(&key).unwrap();
-    let server = serves(authority.files("own", &certificate.pem(), &key.serialize_pem()));
+    let server = serves(authority.self_signed("db.example"));
     let options = TlsOptions { trust: Trust::File(server.identity.certificate.clone()), ..TlsOptions::default() };
     assert_eq!(greeted(&server, &options).await, Ok("TLS 1.3"));
     let elsewhere = TlsOptions { server_name: Some("elsewhere.example".to_owned()), ..options };
@@ -198,13 +155,12 @@ async fn a_certificate_that_a_server_signed_itself_is_believed_from_a_file_for_i
 #[tokio::test]
 async fn a_server_that_wants_a_certificate_gets_ours_or_is_said_to_want_one() {
     let (ours, other) = (Authority::new("Ours"), Authority::new("Somebody else"));
-    let identity = ours.signs("db.example", |_| {});
-    let server = ServerTls { client_authorities: Some(ours.path()), ..serves(identity) };
-    let us = ours.signs("console", |_| {});
+    let server = ServerTls { client_authorities: Some(ours.path()), ..serves(ours.signs("db.example")) };
+    let us = identity(ours.signs("console"));
     let known = TlsOptions { identity: Some(us), ..trusts(&ours) };
     assert_eq!(greeted(&server, &known).await, Ok("TLS 1.3"));
     assert_eq!(greeted(&server, &trusts(&ours)).await, Err(TlsError::ClientCertificateRequired));
-    let strange = TlsOptions { identity: Some(other.signs("console", |_| {})), ..trusts(&ours) };
+    let strange = TlsOptions { identity: Some(identity(other.signs("console"))), ..trusts(&ours) };
     let error = greeted(&server, &strange).await.unwrap_err();
     assert!(matches!(error, TlsError::ClientCertificateRefused(_)), "{error:?}");
 }
@@ -212,18 +168,9 @@ async fn a_server_that_wants_a_certificate_gets_ours_or_is_said_to_want_one() {
 #[tokio::test]
 async fn an_encrypted_key_opens_with_its_passphrase_only() {
     let authority = Authority::new("Ours");
-    let server =
-        ServerTls { client_authorities: Some(authority.path()), ..serves(authority.signs("db.example", |_| {})) };
-    let mut us = authority.signs("console", |_| {});
-    let encrypted = us.key.with_extension("encrypted");
-    let made = std::process::Command::new("openssl")
-        .args(["pkcs8", "-topk8", "-v2", "aes-256-cbc", "-passout", "pass:open sesame", "-in"])
-        .arg(&us.key)
-        .arg("-out")
-        .arg(&encrypted)
-        .status();
-    assert!(made.expect("openssl is there").success());
-    us.key = encrypted;
+    let server = ServerTls { client_authorities: Some(authority.path()), ..serves(authority.signs("db.example")) };
+    let mut us = identity(authority.signs("console"));
+    us.key = encrypted(&us.key, "open sesame");
     let with = |passphrase: Option<&str>| {
         let passphrase = passphrase.map(|text| Secret::new(text.to_owned()));
         TlsOptions { identity: Some(ClientIdentity { passphrase, ..us.clone() }), ..trusts(&authority) }
@@ -238,7 +185,7 @@ async fn an_encrypted_key_opens_with_its_passphrase_only() {
 #[tokio::test]
 async fn files_that_are_not_what_they_should_be_are_named() {
     let authority = Authority::new("Ours");
-    let (a, b) = (authority.signs("a", |_| {}), authority.signs("b", |_| {}));
+    let (a, b) = (identity(authority.signs("a")), authority.signs("b"));
     let with = |options: TlsOptions| ClientTls::new(&options).unwrap_err().to_string();
     let missing = TlsOptions { trust: Trust::File("/nowhere/ca.pem".into()), ..TlsOptions::default() };
     assert!(with(missing).contains("/nowhere/ca.pem"));

@@ -1,0 +1,134 @@
+//! Replication through a real relay: compressed, encrypted, killed in mid-stream.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+use std::time::Duration;
+
+use tributary_tests::certificates::Authority;
+use tributary_tests::cli::Sync;
+use tributary_tests::load::{self, Writer};
+use tributary_tests::relay::Relay;
+use tributary_tests::server::{Server, Version};
+use tributary_tests::{compare, eventually};
+
+const TOLERANCE_MS: i64 = 150;
+
+#[test]
+fn a_compressed_link_brings_everything_in_fewer_bytes() {
+    let (source, destination) = (Server::start(Version::Redis82), Server::start(Version::Redis82));
+    let relay = Relay::beside(&source, &[]);
+    load::bulk(&source, 20_000);
+    let mut sync = Sync::start(&relay.url("?compress=gzip"), &destination.url(), &[], &[]);
+    sync.until_synced();
+    let writer = Writer::start(&source);
+    eventually("some writes", || (source.count("total_commands_processed") > 2_000).then_some(()));
+    assert!(writer.finish() > 0);
+    let report = sync.until_in_step(&source);
+    compare::servers(&source, &destination, TOLERANCE_MS).none();
+    let (bytes, wire) = (report["bytes"].as_u64().unwrap(), report["wire_bytes"].as_u64().unwrap());
+    assert!(wire * 2 < bytes, "{report}");
+    let ratio = report["compression"]["ratio"].as_f64().unwrap();
+    assert!((ratio - bytes as f64 / wire as f64).abs() < 0.1, "{report}");
+    assert!(report["compression"]["cpu_seconds"].as_f64().unwrap() > 0.0, "{report}");
+    let page = relay.metrics();
+    assert!(page.contains("tributary_relay_connections{mode=\"gzip\"} 1"), "{page}");
+    assert_eq!(sync.interrupt().code, Some(0));
+}
+
+#[test]
+fn compression_at_an_endpoint_that_is_no_relay_stops_and_says_so() {
+    let destination = Server::start(Version::Redis70);
+    for (version, config) in [(Version::Redis82, &[][..]), (Version::Redis62, &["requirepass s3cret"])] {
+        let source = Server::with(version, config);
+        let url = source.url().replace("redis://", if config.is_empty() { "redis://" } else { "redis://:s3cret@" });
+        let ended = Sync::start(&format!("{url}?compress=gzip"), &destination.url(), &["--flush"], &[]).ended();
+        let error = ended.stopped_with("not_relay");
+        assert!(error["message"].as_str().unwrap().contains("is not a relay"), "{error}");
+        assert!(!ended.output().contains("s3cret"), "{}", ended.output());
+    }
+}
+
+#[test]
+fn a_relay_that_is_killed_in_mid_stream_and_started_again_loses_and_repeats_nothing() {
+    let source = Server::with(Version::Redis70, &["repl-backlog-size 256mb"]);
+    let destination = Server::start(Version::Redis82);
+    let mut relay = Relay::beside(&source, &[]);
+    load::bulk(&source, 5_000);
+    let mut sync = Sync::start(&relay.url("?compress=gzip"), &destination.url(), &[], &[]);
+    sync.until_synced();
+    let full = source.count("sync_full");
+    // What the backlog holds has to last over the breaks.
+    let writer = Writer::paced(&source, Duration::from_millis(2));
+    for _ in 0..3 {
+        let applied = sync.until_synced()["applied"].as_u64().unwrap();
+        sync.until("the stream runs", |report| report["applied"].as_u64() > Some(applied + 10_000));
+        relay.kill();
+        sync.until("the break is noticed", |report| report["phase"] == "retrying");
+        relay.start_again();
+    }
+    assert!(writer.finish() > 0);
+    sync.until_in_step(&source);
+    assert_eq!(source.count("sync_full"), full, "a full sync: {:#?}", sync.events());
+    compare::servers(&source, &destination, TOLERANCE_MS).none();
+    assert_eq!(sync.interrupt().code, Some(0));
+}
+
+#[test]
+fn a_relay_speaks_tls_on_both_sides_and_knows_its_clients() {
+    let (authority, other) = (Authority::new("Ours"), Authority::new("Somebody else"));
+    let signed = authority.signs("127.0.0.1");
+    let source = Server::start(Version::Redis82);
+    let destination = Server::start(Version::Valkey91);
+    let ca = authority.path().display().to_string();
+    let files = |signed: &tributary_tests::certificates::Signed| {
+        [signed.certificate.display().to_string(), signed.key.display().to_string()]
+    };
+    let [certificate, key] = files(&signed);
+    // One relay is the TLS front of a server that has none; the other enters it by TLS.
+    let front = Relay::beside(&source, &["--tls-cert", &certificate, "--tls-key", &key]);
+    let relay = Relay::before(
+        front.port(),
+        &["--tls-cert", &certificate, "--tls-key", &key, "--client-ca", &ca, "--upstream-tls", "--upstream-ca", &ca],
+    );
+    load::bulk(&source, 1_000);
+    let [ours, ours_key] = files(&authority.signs("console"));
+    let url = relay.url("?compress=gzip").replace("redis://", "rediss://");
+    let known = ["--flush", "--ca", &ca, "--cert", &ours, "--key", &ours_key];
+    let mut sync = Sync::start(&url, &destination.url(), &known, &[]);
+    sync.until_in_step(&source);
+    compare::servers(&source, &destination, TOLERANCE_MS).none();
+    drop(sync);
+    let said = |extra: &[&str], url: &str| {
+        let error = Sync::start(url, &destination.url(), extra, &[]).ended().stopped_with("tls");
+        error["message"].as_str().unwrap().to_owned()
+    };
+    let message = said(&["--flush", "--ca", &ca], &url);
+    assert!(message.contains("wants a client certificate"), "{message}");
+    let [theirs, their_key] = files(&other.signs("console"));
+    let message = said(&["--flush", "--ca", &ca, "--cert", &theirs, "--key", &their_key], &url);
+    assert!(message.contains("refuses our client certificate"), "{message}");
+    let stranger = other.path().display().to_string();
+    let message = said(&["--flush", "--ca", &stranger, "--cert", &ours, "--key", &ours_key], &url);
+    assert!(message.contains("“") && message.contains("Ours"), "{message}");
+}
+
+#[test]
+fn a_relay_shows_a_certificate_of_each_kind_that_is_refused_for_its_reason() {
+    let (ours, other) = (Authority::new("Ours"), Authority::new("Somebody else"));
+    let (source, destination) = (Server::start(Version::Redis82), Server::start(Version::Redis70));
+    let expired = ours.signs_as("127.0.0.1", |params| {
+        params.not_after = tributary_tests::certificates::date_time_ymd(2020, 2, 29);
+    });
+    let ca = ours.path().display().to_string();
+    for (signed, reason) in [
+        (expired, "expired on 2020-02-29"),
+        (ours.signs("cache.example"), "not for 127.0.0.1, but for cache.example"),
+        (other.signs("127.0.0.1"), "Somebody else"),
+    ] {
+        let (certificate, key) = (signed.certificate.display().to_string(), signed.key.display().to_string());
+        let relay = Relay::beside(&source, &["--tls-cert", &certificate, "--tls-key", &key, "--tls-min", "1.3"]);
+        let url = relay.url("?compress=gzip").replace("redis://", "rediss://");
+        let error = Sync::start(&url, &destination.url(), &["--ca", &ca], &[]).ended().stopped_with("tls");
+        assert!(error["message"].as_str().unwrap().contains(reason), "{error}");
+    }
+}
