@@ -1,13 +1,15 @@
-use std::borrow::Cow;
+mod object;
+
 use std::ops::Range;
 
-use crate::content::{Content, Step};
+use crate::content::Content;
 use crate::crc::Crc;
 use crate::cursor::Cursor;
 use crate::error::{Broken, Parsed, RdbError, shown};
 use crate::event::{Event, Large, Value, module_name};
-use crate::kind::{Encoding, Logical, ValueKind};
+use crate::kind::ValueKind;
 use crate::skim::{Skim, module_value};
+use object::Object;
 
 /// Newest RDB version of Redis that is understood (8.2).
 const REDIS_VERSION: u32 = 12;
@@ -75,15 +77,6 @@ enum State {
     Large(Box<Content>, String),
     Checksum,
     Done,
-}
-
-#[derive(Debug)]
-struct Object {
-    kind: ValueKind,
-    encoding: Encoding,
-    /// The key, with its length.
-    key: Range<usize>,
-    skim: Skim,
 }
 
 /// What one step gave: an event's shape, to be filled with borrowed bytes.
@@ -326,91 +319,6 @@ impl Decoder {
         };
         self.shown = cursor.at;
         Ok(found)
-    }
-
-    fn object(&mut self, mut object: Object) -> Result<Found, Stop> {
-        let begin = object.key.end;
-        let value = self.buf.get(self.start + begin..).unwrap_or_default();
-        match object.skim.walk(value) {
-            Ok(len) if len <= self.limits.collect => {
-                self.shown = begin + len;
-                Ok(Found::Value(object.kind, object.key, len))
-            }
-            Ok(_) => self.begin_large(object),
-            Err(Broken::Need) if value.len() > self.limits.collect => self.begin_large(object),
-            Err(Broken::Need) => {
-                self.state = State::Object(object);
-                Err(Broken::Need.into())
-            }
-            // Not earlier than it would be if the value came in small pieces.
-            Err(_) if object.skim.at > self.limits.collect => self.begin_large(object),
-            Err(broken) => {
-                let offset = self.offset + (begin + object.skim.at) as u64;
-                let key = Cursor::new(self.rest(), object.key.start).string()?;
-                Err(RdbError::in_value(shown(&key), broken.at(offset)).into())
-            }
-        }
-    }
-
-    fn begin_large(&mut self, object: Object) -> Result<Found, Stop> {
-        let rest = self.rest();
-        let key = Cursor::new(rest, object.key.start).string()?.into_owned();
-        let shown_key = shown(&key);
-        if object.kind.logical() == Some(Logical::Module) {
-            let module = module_name(Cursor::new(rest, object.key.end).length()?);
-            return Err(self.cannot_split(
-                format!("a value of the module type {module}"),
-                shown_key,
-                self.limits.collect as u64,
-            ));
-        }
-        let string_len = match object.encoding {
-            Encoding::String => Some(Cursor::new(rest, object.key.end).string_head()?.len()),
-            _ => None,
-        };
-        let meta = std::mem::take(&mut self.meta);
-        let large = Large {
-            db: self.db,
-            key: Cow::Owned(key),
-            expire_at_ms: meta.expire_at_ms,
-            idle_s: meta.idle_s,
-            freq: meta.freq,
-            kind: object.kind,
-            string_len,
-        };
-        self.shown = object.key.end;
-        let content = Content::new(object.encoding, self.limits.part);
-        self.state = State::Large(Box::new(content), shown_key);
-        Ok(Found::LargeStart(large))
-    }
-
-    fn large(&mut self, mut content: Box<Content>, key: String) -> Result<Found, Stop> {
-        match content.next(self.rest()) {
-            Ok(Step::Part(used, part)) => {
-                self.shown = used;
-                self.state = State::Large(content, key);
-                Ok(Found::LargePart(part))
-            }
-            Ok(Step::Progress(used)) => {
-                self.shown = used;
-                self.state = State::Large(content, key);
-                Ok(Found::Nothing)
-            }
-            Ok(Step::End(used)) => {
-                self.shown = used;
-                Ok(Found::LargeEnd)
-            }
-            Err(Broken::TooLarge(_, limit)) => Err(self.cannot_split("one element".to_owned(), key, limit)),
-            Err(Broken::Need) => {
-                self.state = State::Large(content, key);
-                Err(Broken::Need.into())
-            }
-            Err(broken) => Err(RdbError::in_value(key, broken.at(self.offset())).into()),
-        }
-    }
-
-    fn cannot_split(&self, kind: String, key: String, limit: u64) -> Stop {
-        RdbError::CannotSplit { kind, key, offset: self.offset, limit }.into()
     }
 
     /// The checksum: none before version 5, 0 when the server was told not to compute it.

@@ -16,14 +16,46 @@ pub fn payload_len(raw: usize) -> usize {
 /// Appends the payload of a value. Its version is the lowest that knows the encoding, so that the oldest server that can
 /// hold the value takes it.
 pub fn write_payload(out: &mut Vec<u8>, kind: ValueKind, raw: &[u8]) {
-    let start = out.len();
     out.reserve(payload_len(raw.len()));
     out.push(kind.byte());
     out.extend_from_slice(raw);
-    out.extend_from_slice(&kind.rdb_version().to_le_bytes());
-    let mut crc = Crc::default();
-    crc.update(out.get(start..).unwrap_or_default());
-    out.extend_from_slice(&crc.value().to_le_bytes());
+    let mut footer = Footer::new(kind);
+    footer.update(raw);
+    out.extend_from_slice(&footer.bytes());
+}
+
+/// What stands behind the value of a payload that is written piece by piece: the type byte, which begins it, and the
+/// value's bytes are counted as they come.
+#[derive(Debug)]
+pub struct Footer {
+    kind: ValueKind,
+    crc: Crc,
+}
+
+impl Footer {
+    /// For a value of which nothing has come yet.
+    #[must_use]
+    pub fn new(kind: ValueKind) -> Self {
+        let mut crc = Crc::default();
+        crc.update(&[kind.byte()]);
+        Self { kind, crc }
+    }
+
+    /// Counts bytes of the value.
+    pub fn update(&mut self, raw: &[u8]) {
+        self.crc.update(raw);
+    }
+
+    /// The footer of the payload whose bytes were counted.
+    #[must_use]
+    pub fn bytes(mut self) -> [u8; FRAME - 1] {
+        let version = self.kind.rdb_version().to_le_bytes();
+        self.crc.update(&version);
+        let mut bytes = [0; FRAME - 1];
+        let sum = self.crc.value().to_le_bytes();
+        bytes.iter_mut().zip(version.into_iter().chain(sum)).for_each(|(to, byte)| *to = byte);
+        bytes
+    }
 }
 
 /// A payload once more with this version; `None` where it has it, or is no payload.

@@ -104,6 +104,7 @@ impl Value<'_> {
             freq: self.freq,
             kind: self.kind,
             string_len,
+            module: self.module(),
         }
     }
 
@@ -176,6 +177,8 @@ pub struct Large<'a> {
     pub kind: ValueKind,
     /// Length of a string.
     pub string_len: Option<u64>,
+    /// The name of a module's type, nine characters; `None` for every other value.
+    pub module: Option<String>,
 }
 
 impl Broken {

@@ -1,7 +1,7 @@
 //! Strings that are too long to be held: they come in pieces, as values or as elements of collections.
 
-use crate::content::{Element, expiry_before, expiry_behind};
 use crate::cursor::{Cursor, STRING_LIMIT, StringHead};
+use crate::each::{Element, expiry_before, expiry_behind};
 use crate::error::{Broken, Parsed};
 use crate::lzf;
 use crate::part::Part;
@@ -10,6 +10,9 @@ use crate::part::Part;
 const PARTS: usize = 4;
 /// A list's node of more bytes holds one element (`list-max-listpack-size` goes to 64 KiB).
 const NODE: u64 = 65_536;
+
+/// The last byte of a packed value.
+const END: u8 = 0xff;
 
 /// A string that comes in pieces.
 #[derive(Debug)]
@@ -79,6 +82,8 @@ fn inflate(
 #[derive(Debug)]
 pub(crate) struct Long {
     run: Run,
+    /// Length of the string.
+    total: u64,
     stage: Stage,
     /// The field's expiry, where it stood before it.
     expire_at_ms: Option<u64>,
@@ -95,8 +100,8 @@ enum Stage {
     Head(Node, Vec<u8>),
     /// So many bytes of the element, and what came with the head.
     Body(u64, Vec<u8>),
-    /// What a packed string has behind its one element.
-    Tail,
+    /// What a packed string has behind its one element: the last byte that came of it.
+    Tail(u8),
 }
 
 /// How a list's node is packed.
@@ -116,25 +121,45 @@ impl Node {
         }
     }
 
-    /// The length of that element. Servers put an element that is larger than a node should be in one of its own.
-    fn element(self, head: &[u8]) -> Parsed<u64> {
+    /// The length of that element in a node of `total` bytes. Servers put an element that is larger than a node should be
+    /// in one of its own.
+    fn element(self, head: &[u8], total: u64) -> Parsed<u64> {
         let mut cursor = Cursor::new(head, 0);
+        let announced = u32::from_le_bytes(cursor.array()?);
         let (count, form, len) = match self {
             Self::Ziplist => {
-                cursor.take(8)?;
+                cursor.take(4)?;
                 let (count, _before, form) = (u16::from_le_bytes(cursor.array()?), cursor.byte()?, cursor.byte()?);
                 (count, form == 0x80, u32::from_be_bytes(cursor.array()?))
             }
             Self::Listpack => {
-                cursor.take(4)?;
                 let (count, form) = (u16::from_le_bytes(cursor.array()?), cursor.byte()?);
                 (count, form == 0xf0, u32::from_le_bytes(cursor.array()?))
             }
         };
+        let len = u64::from(len);
         if count != 1 || !form {
-            return Err(Broken::TooLarge(u64::from(len), STRING_LIMIT));
+            return Err(Broken::TooLarge(len, STRING_LIMIT));
         }
-        Ok(u64::from(len))
+        if u64::from(announced) != total || self.head() as u64 + len + self.tail(len) != total {
+            return Err(Broken::Malformed("a packed value of another length than it says"));
+        }
+        Ok(len)
+    }
+
+    /// Bytes behind an element of so many bytes: what leads back over it, in a listpack, and the end.
+    fn tail(self, len: u64) -> u64 {
+        match self {
+            Self::Ziplist => 1,
+            // Redis' listpack.c, `lpEncodeBacklen`, of the length of form and element.
+            Self::Listpack => match len + 5 {
+                0..=127 => 2,
+                128..16_383 => 3,
+                16_383..2_097_151 => 4,
+                2_097_151..268_435_455 => 5,
+                _ => 6,
+            },
+        }
     }
 }
 
@@ -177,7 +202,8 @@ impl Long {
         };
         let stage = node.map_or(Stage::Bare, |node| Stage::Head(node, Vec::new()));
         let expiry_is_behind = matches!(element, Element::FieldTtl);
-        Ok(Some((Self { run: Run::new(head), stage, expire_at_ms, expiry_is_behind }, start)))
+        let long = Self { run: Run::new(head), total: len, stage, expire_at_ms, expiry_is_behind };
+        Ok(Some((long, start)))
     }
 
     /// The next piece, or the end.
@@ -191,19 +217,19 @@ impl Long {
                 *left -= piece as u64;
                 return Ok(Part::Bytes(std::mem::replace(rest, behind)));
             }
-            if let Stage::Body(0, _) = self.stage {
-                self.stage = Stage::Tail;
+            if let Stage::Body(0, rest) = &self.stage {
+                self.stage = Stage::Tail(rest.last().copied().unwrap_or_default());
             }
             let Some(Part::Bytes(piece)) = self.run.next(cursor, size)? else { return self.end(cursor) };
             match &mut self.stage {
                 Stage::Bare => return Ok(Part::Bytes(piece)),
-                Stage::Tail => {}
+                Stage::Tail(last) => *last = piece.last().copied().unwrap_or(*last),
                 Stage::Body(_, rest) => *rest = piece,
                 Stage::Head(node, head) => {
                     head.extend(piece);
                     if head.len() >= node.head() {
                         let rest = head.split_off(node.head());
-                        let len = node.element(head)?;
+                        let len = node.element(head, self.total)?;
                         self.stage = Stage::Body(len, rest);
                         return Ok(Part::LongElement { len });
                     }
@@ -215,6 +241,9 @@ impl Long {
     fn end(&mut self, cursor: &mut Cursor<'_>) -> Parsed<Part> {
         if matches!(self.stage, Stage::Head(..) | Stage::Body(1.., _)) {
             return Err(Broken::Malformed("a packed value that is cut off"));
+        }
+        if matches!(self.stage, Stage::Tail(last) if last != END) {
+            return Err(Broken::Malformed("a packed value without its end"));
         }
         let mut ahead = *cursor;
         let expire_at_ms = if self.expiry_is_behind { expiry_behind(&mut ahead)? } else { self.expire_at_ms };
@@ -261,7 +290,8 @@ mod tests {
 
     fn ziplist(count: u16, element: &[u8]) -> Vec<u8> {
         let len = u32::try_from(element.len()).unwrap().to_be_bytes();
-        [&[0; 8][..], &count.to_le_bytes(), &[0, 0x80], &len, element, &[0xff]].concat()
+        let total = (16 + element.len() as u32 + 1).to_le_bytes();
+        [&total[..], &[0; 4], &count.to_le_bytes(), &[0, 0x80], &len, element, &[0xff]].concat()
     }
 
     #[test]
@@ -286,5 +316,15 @@ mod tests {
         assert!(matches!(parts(Node::Ziplist, &ziplist(2, &element), 100), Err(Broken::TooLarge(..))));
         let cut = &listpack(1, &element)[..69_000];
         assert!(matches!(parts(Node::Listpack, cut, 100), Err(Broken::Malformed(_))));
+        // One that goes on behind its element, and one that does not end as it should.
+        for (node, packed) in [(Node::Listpack, listpack(1, &element)), (Node::Ziplist, ziplist(1, &element))] {
+            let longer = [&packed[..], &[END; 100]].concat();
+            assert!(matches!(parts(node, &longer, 100), Err(Broken::Malformed(_))));
+            for step in [1, 5_000] {
+                let mut endless = packed.clone();
+                *endless.last_mut().unwrap() = 0;
+                assert!(matches!(parts(node, &endless, step), Err(Broken::Malformed(_))));
+            }
+        }
     }
 }

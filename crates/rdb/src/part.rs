@@ -39,6 +39,8 @@ pub enum Part {
     /// A consumer of the group, and the IDs that are pending with it. Follows the group's pending entries; a consumer
     /// with very many comes more than once.
     Consumer(Consumer),
+    /// Bytes of a module's value as the dump has them: only the module can read them.
+    Opaque(Vec<u8>),
 }
 
 /// A field of a hash.

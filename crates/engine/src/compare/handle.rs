@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::ledger::Ledger;
 use super::run::{Stops, run};
 use super::{CompareOptions, CompareProgress, Difference};
-use crate::{ReplicaSpec, ReplicaStatus};
+use crate::{ErrorKind, Failure, ReplicaSpec, ReplicaStatus};
 
 /// Orders that may wait; each may name any number of keys.
 const ORDERS: usize = 16;
@@ -29,7 +29,8 @@ pub struct CompareHandle {
     progress: watch::Receiver<CompareProgress>,
     stops: Arc<Stops>,
     orders: mpsc::Sender<Repair>,
-    task: JoinHandle<()>,
+    /// Ends with the handle.
+    _task: AbortOnDropHandle<()>,
 }
 
 impl CompareHandle {
@@ -72,12 +73,6 @@ impl CompareHandle {
     }
 }
 
-impl Drop for CompareHandle {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 pub(super) fn start(
     spec: ReplicaSpec,
     options: CompareOptions,
@@ -86,6 +81,33 @@ pub(super) fn start(
     let ledger = Arc::new(Ledger::new(options));
     let (orders, ordered) = mpsc::channel(ORDERS);
     let stops = Arc::new(Stops::default());
-    let task = tokio::spawn(run(Arc::new(spec), ledger.clone(), applied, ordered, stops.clone()));
-    CompareHandle { progress: ledger.subscribe(), ledger, stops, orders, task }
+    let course = run(Arc::new(spec), ledger.clone(), applied, ordered, stops.clone());
+    let task = AbortOnDropHandle::new(tokio::spawn(watched(course, ledger.clone())));
+    CompareHandle { progress: ledger.subscribe(), ledger, stops, orders, _task: task }
+}
+
+/// Runs a comparison; one that breaks off has failed, and says so.
+async fn watched(course: impl Future<Output = ()> + Send + 'static, ledger: Arc<Ledger>) {
+    if let Err(broken) = AbortOnDropHandle::new(tokio::spawn(course)).await {
+        let message = format!("The comparison broke off: {broken}.");
+        ledger.broken_off(&Failure::new(ErrorKind::Internal, "Tributary", message));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::CompareStage;
+
+    #[tokio::test]
+    async fn a_comparison_that_breaks_off_has_failed_and_nothing_is_awaited_of_it() {
+        let ledger = Arc::new(Ledger::new(CompareOptions::default()));
+        ledger.order();
+        watched(async { panic!("a fault") }, ledger.clone()).await;
+        let progress = ledger.subscribe().borrow().clone();
+        assert_eq!(progress.stage, CompareStage::Failed);
+        let failure = progress.failure.expect("it says why");
+        assert_eq!(failure.kind, ErrorKind::Internal);
+        assert!(failure.message.contains("a fault"), "{}", failure.message);
+    }
 }

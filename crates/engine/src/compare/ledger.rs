@@ -120,6 +120,13 @@ impl Ledger {
         self.update(|_| {});
     }
 
+    /// Nobody works on it any more, nor on the repairs that were asked for.
+    pub(super) fn broken_off(&self, failure: &Failure) {
+        self.held_up(failure);
+        self.found().orders = 0;
+        self.enter(CompareStage::Failed);
+    }
+
     /// Repairs were asked for.
     pub(super) fn order(&self) {
         self.found().orders += 1;

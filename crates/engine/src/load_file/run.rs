@@ -13,7 +13,7 @@ use crate::dialect::understood;
 use crate::expiry::Expiry;
 use crate::meters::unix_ms;
 use crate::probe::{Skew, measure_clock};
-use crate::snapshot::{Loader, Origin};
+use crate::snapshot::{self, Loader, Origin};
 use crate::writer::Writer;
 use crate::{Action, ErrorKind, Failure, destination};
 
@@ -142,6 +142,7 @@ async fn load(
     board.enter(FilePhase::Loading);
     let warn = |message: &str| board.warn(message);
     let name = spec.file.to_string();
+    let scratch = snapshot::scratch(None);
     let origin = Origin {
         dump: name.clone(),
         name,
@@ -151,6 +152,7 @@ async fn load(
         replica: None,
         expired_before: Some(now_ms),
         unsupported: spec.unsupported,
+        scratch: &scratch,
         warn: &warn,
     };
     let mut loader = Loader::new(&origin, dialect, now_ms);

@@ -10,7 +10,7 @@ use super::restore::Restorer;
 use crate::dialect::Dialect;
 use crate::failure::classify_reply;
 use crate::omissions::Omissions;
-use crate::writer::{Writer, printable};
+use crate::writer::{Verdict, Writer, printable};
 use crate::{ErrorKind, Failure};
 
 /// Largest value that is written in another encoding as a whole; what is larger goes in parts.
@@ -140,40 +140,66 @@ impl Fitting {
         writer: &mut Writer,
         origin: &Origin<'_>,
     ) -> Result<(), Failure> {
-        let known = match self.modules.get(module) {
-            Some(known) => *known,
+        match self.has_module(module) {
+            Some(true) => restorer.value(value),
+            Some(false) => self.lacking(&value.key, module, origin)?,
             None => {
                 // Also brings the connection to the value's database.
                 restorer.send(writer).await?;
                 let verdict = writer.ask(restorer.command(value)).await?;
-                let known = match &verdict {
-                    Ok(()) => true,
-                    Err(line) if classify_reply(line) == ErrorKind::ValueRefused => false,
-                    Err(line) => return Err(origin.refused(&value.key, line)),
-                };
-                self.modules.insert(module.to_owned(), known);
-                if known {
+                if self.judged(&verdict, &value.key, module, origin)? {
                     restorer.added_key();
-                    return Ok(());
+                } else {
+                    self.lacking(&value.key, module, origin)?;
                 }
-                known
             }
-        };
-        if known {
-            restorer.value(value);
-            return Ok(());
         }
+        Ok(())
+    }
+
+    /// Whether the destination has a module's type; `None` before a value of it was tried.
+    pub(super) fn has_module(&self, module: &str) -> Option<bool> {
+        self.modules.get(module).copied()
+    }
+
+    /// What the answer to the RESTORE of a module's value says of the module.
+    ///
+    /// # Errors
+    /// When it says something else.
+    pub(super) fn judged(
+        &mut self,
+        verdict: &Verdict,
+        key: &[u8],
+        module: &str,
+        origin: &Origin<'_>,
+    ) -> Result<bool, Failure> {
+        let known = match verdict {
+            Ok(()) => true,
+            Err(line) if classify_reply(line) == ErrorKind::ValueRefused && self.has_module(module) != Some(true) => {
+                false
+            }
+            Err(line) => return Err(origin.refused(key, line)),
+        };
+        self.modules.insert(module.to_owned(), known);
+        Ok(known)
+    }
+
+    /// Leaves a key out, if the user agreed to that.
+    ///
+    /// # Errors
+    /// When not.
+    pub(super) fn lacking(&mut self, key: &[u8], module: &str, origin: &Origin<'_>) -> Result<(), Failure> {
         if !origin.unsupported.skip_module_keys {
-            return Err(origin.module_missing(&value.key, module));
+            return Err(origin.module_missing(key, module));
         }
         let reason = format!("Left out, because {} lacks the module of the type {module}", origin.destination);
-        self.omissions.note(&reason, &value.key, origin.warn);
+        self.omissions.note(&reason, key, origin.warn);
         Ok(())
     }
 }
 
 /// Whether RESTORE of a value of so many bytes may be sent.
-fn takes(raw: usize, dialect: Dialect) -> bool {
+pub(super) fn takes(raw: usize, dialect: Dialect) -> bool {
     dialect.takes(dump::payload_len(raw) as u64)
 }
 

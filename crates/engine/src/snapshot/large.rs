@@ -41,6 +41,8 @@ pub(super) enum Unwritable {
     Long(u64),
     /// More entries of a stream's group that are not acknowledged than can be remembered.
     Pending { group: Vec<u8>, count: u64 },
+    /// A module's value, which no command writes.
+    Module,
     /// A consumer has an entry of which its group does not know.
     Undelivered { group: Vec<u8>, id: StreamId },
 }
@@ -127,6 +129,7 @@ impl Large {
                 self.stream.delivered.remember(pending).map_err(too_many)?;
             }
             Part::Consumer(consumer) => self.consumer(out, consumer)?,
+            Part::Opaque(_) => return Err(Unwritable::Module),
         }
         Ok(())
     }

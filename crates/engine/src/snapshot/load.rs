@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Instant, SystemTime};
 
@@ -40,7 +41,9 @@ pub(crate) async fn load(
         });
     });
     let warn = |message: &str| ctx.event_warning(message);
-    let origin = origin(ctx, &warn);
+    let spools = ctx.spec.options.spool.as_ref();
+    let scratch = super::scratch(spools.map(|spools| &*spools.folder));
+    let origin = origin(ctx, &scratch, &warn);
     let mut loader = Loader::new(&origin, dialect, unix_ms(SystemTime::now()));
     loop {
         let piece = tokio::select! {
@@ -72,7 +75,7 @@ pub(crate) async fn load(
 }
 
 /// What the loader must know of a link.
-fn origin<'a>(ctx: &'a LinkContext, warn: &'a (dyn Fn(&str) + Send + Sync)) -> Origin<'a> {
+fn origin<'a>(ctx: &'a LinkContext, scratch: &'a Path, warn: &'a (dyn Fn(&str) + Send + Sync)) -> Origin<'a> {
     let name = ctx.source.endpoint.authority();
     Origin {
         dump: format!("The snapshot of {name}"),
@@ -83,6 +86,7 @@ fn origin<'a>(ctx: &'a LinkContext, warn: &'a (dyn Fn(&str) + Send + Sync)) -> O
         replica: Some(&ctx.spec.id),
         expired_before: None,
         unsupported: ctx.spec.options.unsupported,
+        scratch,
         warn,
     }
 }

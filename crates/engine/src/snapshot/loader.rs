@@ -3,8 +3,8 @@
 use tributary_rdb::{Decoder, Event, Limits};
 
 use super::fitting::Fitting;
-use super::large::Large;
 use super::origin::Origin;
+use super::oversize::Oversize;
 use super::restore::Restorer;
 use crate::Failure;
 use crate::dialect::Dialect;
@@ -15,7 +15,7 @@ pub(crate) struct Loader<'a> {
     origin: &'a Origin<'a>,
     decoder: Decoder,
     restorer: Restorer,
-    large: Option<Large>,
+    oversize: Oversize,
     fitting: Fitting,
     dialect: Dialect,
     /// The database that the stream behind the dump has selected.
@@ -46,7 +46,7 @@ impl<'a> Loader<'a> {
             origin,
             decoder: Decoder::new(Limits::default()),
             restorer: Restorer::new(dialect, now_ms),
-            large: None,
+            oversize: Oversize::None,
             fitting: Fitting::default(),
             dialect,
             stream_db: 0,
@@ -72,13 +72,7 @@ impl<'a> Loader<'a> {
 
     /// Removes an object of which only a part is written: without the rest it would stand there for good.
     pub(crate) async fn abandon(&mut self, writer: &mut Writer) -> Result<(), Failure> {
-        if let Some(mut large) = self.large.take() {
-            // The destination waits for all of an argument that was announced.
-            while large.fill_up(&mut self.restorer) {
-                self.restorer.send(writer).await?;
-            }
-            large.remove(&mut self.restorer);
-        }
+        std::mem::take(&mut self.oversize).abandon(&mut self.restorer, writer).await?;
         self.restorer.send(writer).await
     }
 
@@ -144,30 +138,24 @@ impl<'a> Loader<'a> {
                     }
                 },
                 Event::LargeStart(start) => {
-                    self.large = match origin.target(start.db) {
-                        None => None,
+                    self.oversize = match origin.target(start.db) {
+                        None => Oversize::None,
                         Some(_) if origin.is_expired(start.expire_at_ms) => {
                             self.left_out.expired += 1;
-                            None
+                            Oversize::None
                         }
                         Some(db) => {
-                            origin.check_length(&start, self.dialect)?;
                             self.restorer.select(db);
-                            Some(Large::begin(&mut self.restorer, &start, self.dialect, origin.unsupported))
+                            Oversize::begin(&start, &mut self.restorer, &mut self.fitting, origin, self.dialect)?
                         }
                     };
                 }
                 Event::LargePart(part) => {
-                    if let Some(large) = &mut self.large {
-                        large
-                            .part(&mut self.restorer, &part)
-                            .map_err(|what| origin.unwritable(&large.key, what, self.dialect))?;
-                    }
+                    self.oversize.part(&part, &mut self.restorer, origin, self.dialect).await?;
                 }
                 Event::LargeEnd => {
-                    if let Some(key) = self.large.take().and_then(|large| large.end(&mut self.restorer)) {
-                        self.fitting.without_field_expiry(&key, origin);
-                    }
+                    let to = (&mut self.restorer, &mut *writer);
+                    std::mem::take(&mut self.oversize).end(to, &mut self.fitting, origin).await?;
                 }
                 Event::End => {
                     self.fitting.omissions.tell(origin.warn);

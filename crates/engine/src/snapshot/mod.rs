@@ -1,21 +1,24 @@
 //! The snapshot: decodes the dump that a source sends, or a file holds, and restores its objects at the destination.
 //!
 //! [`load`] drives a [`loader`] for a link, `load_file` for a file; [`origin`] is what it knows of either. [`restore`] writes
-//! whole objects, [`fitting`] those that the destination does not take as they are, [`large`] those that are too large to be
-//! collected, [`delivered`] remembers what a stream's consumers have not acknowledged. [`plain`] makes commands of a whole
-//! value.
+//! whole objects, [`fitting`] those that the destination does not take as they are, [`oversize`] those that are too large
+//! to be collected ([`large`] in parts, [`module`] at once), [`delivered`] remembers what a stream's consumers have not
+//! acknowledged. [`plain`] makes commands of a whole value.
 
 mod delivered;
 mod fitting;
 mod large;
 mod load;
 mod loader;
+mod module;
 mod origin;
+mod oversize;
 mod plain;
 mod restore;
 
 pub(crate) use load::load;
 pub(crate) use loader::{LeftOut, Loader};
+pub(crate) use module::scratch;
 pub(crate) use origin::Origin;
 pub(crate) use plain::{Command, plain_commands};
 

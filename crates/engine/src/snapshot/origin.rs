@@ -1,5 +1,7 @@
 //! What the loading of a dump must know beside its bytes: a link and a file load the same way.
 
+use std::path::Path;
+
 use tributary_rdb::{Large, Logical, RdbError, ValueKind};
 
 use super::large::Unwritable;
@@ -26,6 +28,8 @@ pub(crate) struct Origin<'a> {
     pub expired_before: Option<u64>,
     /// What the user has agreed to lose.
     pub unsupported: Unsupported,
+    /// The folder for what is too large to be held and cannot be sent before it is whole.
+    pub scratch: &'a Path,
     /// Takes what the user is to be warned of.
     pub warn: &'a (dyn Fn(&str) + Send + Sync),
 }
@@ -145,6 +149,14 @@ impl Origin<'_> {
     pub(super) fn unwritable(&self, key: &[u8], what: Unwritable, dialect: Dialect) -> Failure {
         match what {
             Unwritable::FieldExpiry => self.field_expiry(key),
+            Unwritable::Module => {
+                let message = format!(
+                    "{} holds {}, a module's value, which no command of the destination writes.",
+                    self.dump,
+                    printable(key)
+                );
+                Failure::new(ErrorKind::UnknownValue, &self.name, message)
+            }
             Unwritable::Long(len) => self.above_limit(&format!("{}, with an element", printable(key)), len, dialect),
             Unwritable::Pending { group, count } => {
                 let (key, group) = (printable(key), printable(&group));

@@ -28,7 +28,7 @@ pub(crate) fn plain_commands(
     let (name, idle_s, freq) = (Cow::Borrowed(key), None, None);
     let value = Value { db: 0, key: name.clone(), expire_at_ms, idle_s, freq, kind, raw };
     let parts = value.content().map_err(|error| error.to_string())?;
-    let start = LargeStart { db: 0, key: name, expire_at_ms, idle_s, freq, kind, string_len: None };
+    let start = LargeStart { db: 0, key: name, expire_at_ms, idle_s, freq, kind, string_len: None, module: None };
     let mut out = Restorer::new(dialect, 0);
     let mut large = Large::begin(&mut out, &start, dialect, Unsupported::default());
     for part in &parts {
@@ -41,6 +41,7 @@ pub(crate) fn plain_commands(
 fn sentence(what: &Unwritable) -> String {
     match what {
         Unwritable::FieldExpiry => "it has fields that expire, which the destination does not know".to_owned(),
+        Unwritable::Module => "it is a module's, which only RESTORE can write".to_owned(),
         Unwritable::Long(len) => format!("it has an element of {len} bytes, which is above the destination's limit"),
         Unwritable::Undelivered { id, .. } => {
             format!("a consumer has the entry {id}, of which its group does not know")

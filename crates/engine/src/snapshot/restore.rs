@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tributary_rdb::{Value, dump};
@@ -74,6 +75,18 @@ impl Restorer {
         out
     }
 
+    /// The beginning of a RESTORE, up to its payload of so many bytes.
+    pub(super) fn begin_frame(&self, frame: &Frame<'_>, payload: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        frame.begin(&mut out, payload, self.dialect, self.now_ms);
+        out
+    }
+
+    /// What follows the payload.
+    pub(super) fn end_frame(&self, out: &mut Vec<u8>, frame: &Frame<'_>) {
+        frame.end(out, self.dialect);
+    }
+
     /// Adds a function library.
     pub(super) fn function(&mut self, code: &[u8]) {
         write::command(&mut self.out, &[b"FUNCTION", b"LOAD", b"REPLACE", code]);
@@ -124,37 +137,64 @@ impl Restorer {
 
 /// `RESTORE key ttl payload REPLACE [ABSTTL] [IDLETIME s | FREQ f]`.
 fn write_restore(out: &mut Vec<u8>, value: &Value<'_>, dialect: Dialect, now_ms: u64) {
-    let expire_at_ms = value.expire_at_ms.map(|at| dialect.carried(at));
-    let absolute = expire_at_ms.filter(|_| dialect.absolute_restore);
-    let ttl = match expire_at_ms {
-        None => 0,
-        Some(at) if absolute.is_some() => at,
-        // 0 would mean that the key never expires.
-        Some(at) => at.saturating_sub(now_ms).max(1),
-    };
-    let hint = if dialect.absolute_restore { hint(value) } else { None };
-    let argc = 5 + usize::from(absolute.is_some()) + if hint.is_some() { 2 } else { 0 };
-    write::array_header(out, argc);
-    write::bulk(out, b"RESTORE");
-    write::bulk(out, &value.key);
-    write::bulk_int(out, ttl.cast_signed());
-    write::bulk_header(out, dump::payload_len(value.raw.len()));
+    let Value { expire_at_ms, idle_s, freq, .. } = *value;
+    let frame = Frame { key: Cow::Borrowed(&value.key), expire_at_ms, idle_s, freq };
+    frame.begin(out, dump::payload_len(value.raw.len()), dialect, now_ms);
     dump::write_payload(out, value.kind, value.raw);
-    out.extend_from_slice(b"\r\n");
-    write::bulk(out, b"REPLACE");
-    if absolute.is_some() {
-        write::bulk(out, b"ABSTTL");
-    }
-    if let Some((name, number)) = hint {
-        write::bulk(out, name);
-        write::bulk_int(out, number);
-    }
+    frame.end(out, dialect);
 }
 
-fn hint(value: &Value<'_>) -> Option<(&'static [u8], i64)> {
-    match (value.idle_s, value.freq) {
-        (Some(idle), _) => Some((b"IDLETIME", idle.cast_signed())),
-        (None, Some(freq)) => Some((b"FREQ", i64::from(freq))),
-        (None, None) => None,
+/// What stands around the payload of a RESTORE.
+#[derive(Debug)]
+pub(super) struct Frame<'a> {
+    pub key: Cow<'a, [u8]>,
+    /// When it expires, in Unix ms.
+    pub expire_at_ms: Option<u64>,
+    /// How long it has not been used, in seconds.
+    pub idle_s: Option<u64>,
+    /// Its LFU counter.
+    pub freq: Option<u8>,
+}
+
+impl Frame<'_> {
+    fn begin(&self, out: &mut Vec<u8>, payload: usize, dialect: Dialect, now_ms: u64) {
+        let absolute = dialect.absolute_restore;
+        let ttl = match self.expire_at_ms.map(|at| dialect.carried(at)) {
+            None => 0,
+            Some(at) if absolute => at,
+            // 0 would mean that the key never expires.
+            Some(at) => at.saturating_sub(now_ms).max(1),
+        };
+        let hint = if self.hint(dialect).is_some() { 2 } else { 0 };
+        write::array_header(out, 5 + usize::from(self.is_absolute(dialect)) + hint);
+        write::bulk(out, b"RESTORE");
+        write::bulk(out, &self.key);
+        write::bulk_int(out, ttl.cast_signed());
+        write::bulk_header(out, payload);
+    }
+
+    fn end(&self, out: &mut Vec<u8>, dialect: Dialect) {
+        out.extend_from_slice(b"\r\n");
+        write::bulk(out, b"REPLACE");
+        if self.is_absolute(dialect) {
+            write::bulk(out, b"ABSTTL");
+        }
+        if let Some((name, number)) = self.hint(dialect) {
+            write::bulk(out, name);
+            write::bulk_int(out, number);
+        }
+    }
+
+    fn is_absolute(&self, dialect: Dialect) -> bool {
+        dialect.absolute_restore && self.expire_at_ms.is_some()
+    }
+
+    fn hint(&self, dialect: Dialect) -> Option<(&'static [u8], i64)> {
+        match (self.idle_s, self.freq) {
+            _ if !dialect.absolute_restore => None,
+            (Some(idle), _) => Some((b"IDLETIME", idle.cast_signed())),
+            (None, Some(freq)) => Some((b"FREQ", i64::from(freq))),
+            (None, None) => None,
+        }
     }
 }
