@@ -2,14 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tributary_tests::certificates::Authority;
 use tributary_tests::cli::Sync;
 use tributary_tests::load::{self, Writer};
+use tributary_tests::proxy::{Direction, Proxy};
 use tributary_tests::relay::Relay;
 use tributary_tests::server::{Server, Version};
-use tributary_tests::{compare, eventually};
+use tributary_tests::{compare, eventually, scale};
 
 const TOLERANCE_MS: i64 = 150;
 
@@ -131,4 +132,74 @@ fn a_relay_shows_a_certificate_of_each_kind_that_is_refused_for_its_reason() {
         let error = Sync::start(&url, &destination.url(), &["--ca", &ca], &[]).ended().stopped_with("tls");
         assert!(error["message"].as_str().unwrap().contains(reason), "{error}");
     }
+}
+
+/// Documents as applications keep them: 1 KB, mostly alike, with numbers that are not.
+fn documents(server: &Server, prefix: &str, count: u64) {
+    let mut connection = server.connect();
+    for block in 0..count / 500 {
+        let mut pipe = redis::pipe();
+        for number in block * 500..(block + 1) * 500 {
+            let mut text = format!("{{\"id\":{number},\"customer\":\"customer-{}\",\"lines\":[", number % 977);
+            let mut random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            while text.len() < 1_000 {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                text += &format!("{{\"article\":{},\"price\":{}.99,\"paid\":true}},", random % 100_000, random % 997);
+            }
+            pipe.set(format!("{prefix}:{number}"), text).ignore();
+        }
+        pipe.query::<()>(&mut connection).unwrap();
+    }
+}
+
+/// Seconds from the first key at the destination until it has as many as the source.
+fn arrival(source: &Server, destination: &Server, from: u64) -> f64 {
+    let keys = |server: &Server| server.run::<u64>(&["DBSIZE"]);
+    let all = keys(source);
+    // Tributary's own mark comes before the keys.
+    eventually("the first key", || (keys(destination) > from + 1).then_some(()));
+    let began = Instant::now();
+    eventually("all keys", || (keys(destination) >= all).then_some(()));
+    began.elapsed().as_secs_f64()
+}
+
+/// Bytes a second of the link: slow enough that what is measured is the link, not these builds.
+const LINK: u64 = 4_000_000 / 8;
+
+/// A full sync and a stream over a link with 80 ms there and back: seconds of both, and the ratio.
+fn over_a_distant_link(compressed: bool, count: u64) -> (f64, f64, f64) {
+    // The snapshot as it is: a server that compresses its strings itself leaves less for a relay.
+    let source = Server::with(Version::Redis82, &["rdbcompression no"]);
+    let destination = Server::start(Version::Redis82);
+    let relay = Relay::beside(&source, &[]);
+    let proxy = Proxy::before(if compressed { relay.port() } else { source.port() });
+    proxy.delay(Duration::from_millis(40));
+    proxy.throttle(Direction::ToClient, LINK);
+    documents(&source, "loaded", count);
+    let url = if compressed { format!("{}?compress=gzip", proxy.url()) } else { proxy.url() };
+    let mut sync = Sync::start(&url, &destination.url(), &[], &[]);
+    let full = arrival(&source, &destination, 0);
+    sync.until_synced();
+    documents(&source, "streamed", count);
+    let stream = arrival(&source, &destination, count);
+    let report = sync.until_in_step(&source);
+    compare::servers(&source, &destination, TOLERANCE_MS).none();
+    assert_eq!(sync.interrupt().code, Some(0));
+    (full, stream, report["bytes"].as_f64().unwrap() / report["wire_bytes"].as_f64().unwrap())
+}
+
+#[test]
+fn a_distant_link_is_faster_with_compression_by_nearly_the_ratio() {
+    let count = 3_000 * scale();
+    let (plain, plain_stream, one) = over_a_distant_link(false, count);
+    let (full, stream, ratio) = over_a_distant_link(true, count);
+    println!("4 Mbit/s, 80 ms, {count} documents of 1 KB, ratio {ratio:.2}");
+    println!("full sync: {plain:.2} s, with compression {full:.2} s, {:.2} times as fast", plain / full);
+    println!("stream: {plain_stream:.2} s, with compression {stream:.2} s, {:.2} times as fast", plain_stream / stream);
+    assert!((one - 1.0).abs() < 0.01, "{one}");
+    assert!(ratio > 3.0, "{ratio}");
+    assert!(plain / full > ratio * 0.6, "{plain} s and {full} s for a ratio of {ratio}");
+    assert!(plain_stream / stream > ratio * 0.6, "{plain_stream} s and {stream} s for a ratio of {ratio}");
 }

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 const READ: usize = 16 * 1024;
 /// Pieces between the two threads: 4 MiB, then the sender feels it.
 const QUEUE: usize = 256;
-/// A throttled pipe writes so many times a second.
+/// A throttled pipe writes at least so many times a second.
 const TURNS: u64 = 20;
+/// How late a piece may be and the next one is written earlier for it.
+const LATE: Duration = Duration::from_millis(50);
 
 /// How fast the bytes of all connections of a proxy go in one direction.
 #[derive(Debug, Default)]
@@ -47,9 +49,12 @@ impl Pace {
         }
     }
 
-    fn after_piece(&self) {
-        if self.bytes_per_second.load(Ordering::SeqCst) > 0 {
-            std::thread::sleep(Duration::from_secs(1) / u32::try_from(TURNS).unwrap_or(1));
+    /// When the link is free again for which `length` bytes are written at `free`, or now if that is past.
+    fn taken(&self, free: Instant, length: usize) -> Instant {
+        match self.bytes_per_second.load(Ordering::SeqCst) {
+            0 => free,
+            // What a sleep was too long is made up for.
+            limit => free.max(Instant::now() - LATE) + Duration::from_secs_f64(length as f64 / limit as f64),
         }
     }
 }
@@ -132,6 +137,7 @@ fn read(mut from: TcpStream, queue: &SyncSender<Piece>, valve: &Valve) {
 }
 
 fn write(mut to: TcpStream, queue: &Receiver<Piece>, valve: &Valve, pace: &Pace) {
+    let mut free = Instant::now();
     'pieces: for (arrived, bytes) in queue {
         // A dead direction swallows what comes, so that the sender notices nothing.
         if !valve.pass() {
@@ -145,7 +151,8 @@ fn write(mut to: TcpStream, queue: &Receiver<Piece>, valve: &Valve, pace: &Pace)
                 break 'pieces;
             }
             rest = later;
-            pace.after_piece();
+            free = pace.taken(free, now.len());
+            std::thread::sleep(free.saturating_duration_since(Instant::now()));
         }
     }
     // The other side reads the end behind the last byte; a dead direction passes not even that.

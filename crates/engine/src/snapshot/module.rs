@@ -84,7 +84,7 @@ impl ModuleValue {
         let (restorer, writer) = to;
         // Also brings the connection to the value's database.
         restorer.send(writer).await?;
-        let length = self.payload_len().and_then(|len| dump::payload_len(len).try_into().ok()).unwrap_or(usize::MAX);
+        let length = self.payload_len().map_or(usize::MAX, dump::payload_len);
         let mut piece = restorer.begin_frame(&self.frame, length);
         piece.push(self.type_byte);
         let unread = |error: std::io::Error| no_room(&self.frame.key, origin, &error);

@@ -18,7 +18,7 @@ pub(super) enum Oversize {
     #[default]
     None,
     /// It goes as commands.
-    Parts(Large),
+    Parts(Box<Large>),
     /// It is gathered.
     Module(Box<ModuleValue>),
 }
@@ -40,7 +40,8 @@ impl Oversize {
             return Ok(gathered.map_or(Self::None, |value| Self::Module(Box::new(value))));
         }
         origin.check_length(start, dialect)?;
-        Ok(Self::Parts(Large::begin(restorer, start, dialect, origin.unsupported)))
+        let large = Large::begin(restorer, start, dialect, origin.unsupported);
+        Ok(Self::Parts(Box::new(large)))
     }
 
     /// Takes a part.
