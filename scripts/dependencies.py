@@ -20,7 +20,7 @@ ARROW = {
     "tributary-cli": {"tributary-console", "tributary-engine", "tributary-metrics", "tributary-relay"},
     "tributary-desktop": {"tributary-console"},
     "tributary-tests": set(),
-    "tributary-bench": {"tributary-rdb"},
+    "tributary-bench": {"tributary-rdb", "tributary-tests"},
 }
 SANS_IO = {"tributary-resp", "tributary-rdb"}
 IO = re.compile(r"^(tokio|mio|async-std|smol|socket2)(-.*)?$")

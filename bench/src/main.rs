@@ -10,6 +10,7 @@ mod decode;
 mod fill;
 mod full_sync;
 mod latency;
+mod links;
 mod pacer;
 mod process;
 mod replica;
@@ -23,6 +24,7 @@ use std::time::Instant;
 
 use args::{Args, Request};
 use decode::{Dump, Set};
+use links::Link;
 use replica::{Bench, Kind};
 use report::{Metric, Report};
 use server::Server;
@@ -79,6 +81,11 @@ fn replication(mut bench: Bench, report: &mut Report, args: &Args) -> Result<Str
     for (round, kind) in schedule(args.rounds) {
         latency(&mut bench, report, round, kind, args.scale.probes)?;
     }
+    for link in [Link::Distant, Link::Fast] {
+        for compressed in [false, true] {
+            over(&bench, report, link, compressed, args.scale.commands)?;
+        }
+    }
     bench.source.version()
 }
 
@@ -128,6 +135,16 @@ fn streams(bench: &mut Bench, report: &mut Report, round: usize, kind: Kind, cou
         }
         eprintln!("round {round}: {command}, {kind}: {:.0} commands/s", sample.per_second);
     }
+    Ok(())
+}
+
+fn over(bench: &Bench, report: &mut Report, link: Link, compressed: bool, commands: u64) -> Result<()> {
+    // Both take some seconds: the slow one with less.
+    let documents = if link == Link::Distant { commands / 50 } else { commands / 5 };
+    let sample = links::measure(bench, link, compressed, documents)?;
+    let how = if compressed { "compressed" } else { "plain" };
+    eprintln!("{link:?} link, {how}: full sync {:.2} s, stream {:.2} s", sample.full_sync, sample.stream);
+    report.link(link, compressed, documents, sample);
     Ok(())
 }
 

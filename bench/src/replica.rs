@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -73,7 +74,7 @@ impl Bench {
         let mut attached = match kind {
             Kind::Native => Attached { source, destination: native, engine: None },
             Kind::Tributary => {
-                let engine = Engine::start(binary, folder, source, ours, *ticks)?;
+                let engine = Engine::start(binary, folder, &source.url(), ours, *ticks)?;
                 Attached { source, destination: ours, engine: Some(engine) }
             }
         };
@@ -148,10 +149,10 @@ struct Engine {
 }
 
 impl Engine {
-    fn start(binary: &PathBuf, folder: &TempDir, source: &Server, destination: &Server, ticks: Ticks) -> Result<Self> {
+    fn start(binary: &PathBuf, folder: &TempDir, source: &str, destination: &Server, ticks: Ticks) -> Result<Self> {
         let (stdout, stderr) = (folder.path().join("stdout"), folder.path().join("stderr"));
         let child = Command::new(binary)
-            .args(["sync", "--source", &source.url(), "--destination", &destination.url()])
+            .args(["sync", "--source", source, "--destination", &destination.url()])
             .args(["--flush=always", "--json", "--spool-dir"])
             .arg(folder.path().join("spool"))
             // The servers have no passwords, whatever the caller's environment holds for others.
@@ -180,6 +181,78 @@ impl Engine {
 }
 
 impl Drop for Engine {
+    fn drop(&mut self) {
+        // It may have ended already; the measurement has said so then.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A destination that follows a source of any URL until this is dropped.
+pub struct Followed(Engine);
+
+impl Followed {
+    /// Starts the replication from `source`.
+    pub fn start(bench: &Bench, source: &str, destination: &Server) -> Result<Self> {
+        Ok(Self(Engine::start(&bench.binary, &bench.folder, source, destination, bench.ticks)?))
+    }
+
+    /// Fails when it has ended.
+    pub fn alive(&mut self) -> Result<()> {
+        self.0.alive()
+    }
+
+    /// What it has used so far.
+    pub fn used(&self) -> Result<Used> {
+        self.0.used()
+    }
+
+    /// Decompressed bytes for each byte on the wire, by its last report.
+    pub fn ratio(&self) -> Result<f64> {
+        let text = fs::read_to_string(&self.0.stdout)?;
+        let ratio = text.lines().rev().find_map(|line| {
+            let report: serde_json::Value = serde_json::from_str(line).ok()?;
+            report.pointer("/sources/0/compression/ratio")?.as_f64()
+        });
+        ratio.ok_or_else(|| "tributary reported no ratio".into())
+    }
+}
+
+/// A running `tributary relay`, killed on drop.
+pub struct Relay {
+    child: Child,
+    port: u16,
+    ticks: Ticks,
+}
+
+impl Relay {
+    /// Starts one before a port of 127.0.0.1, and waits until it listens.
+    pub fn start(bench: &Bench, upstream: u16) -> Result<Self> {
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let child = Command::new(&bench.binary)
+            .args(["relay", "--listen", &format!("127.0.0.1:{port}"), "--upstream", &format!("127.0.0.1:{upstream}")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|e| format!("{} cannot be started: {e}", bench.binary.display()))?;
+        let relay = Self { child, port, ticks: bench.ticks };
+        until("the relay", POLL, || Ok(TcpStream::connect(("127.0.0.1", port)).is_ok()))?;
+        Ok(relay)
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What it has used so far.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        Ok(self.ticks.used(self.child.id())?.cpu_seconds)
+    }
+}
+
+impl Drop for Relay {
     fn drop(&mut self) {
         // It may have ended already; the measurement has said so then.
         let _ = self.child.kill();

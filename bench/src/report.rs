@@ -6,6 +6,7 @@ use std::thread;
 
 use crate::args::Scale;
 use crate::decode::{self, Depth, Set};
+use crate::links::{Link, Sample};
 use crate::pacer;
 use crate::replica::Kind;
 use crate::stream::COMMANDS;
@@ -76,12 +77,14 @@ pub struct Report {
     native: BTreeMap<Metric, Vec<f64>>,
     ours: BTreeMap<Metric, Vec<f64>>,
     peak_mib: f64,
+    /// Whether compressed, and how many documents.
+    links: Vec<(Link, bool, u64, Sample)>,
 }
 
 impl Report {
     /// An empty report.
     pub fn new(scale: Scale) -> Self {
-        Self { scale, native: BTreeMap::new(), ours: BTreeMap::new(), peak_mib: 0.0 }
+        Self { scale, native: BTreeMap::new(), ours: BTreeMap::new(), peak_mib: 0.0, links: Vec::new() }
     }
 
     /// Adds one round's figure.
@@ -96,6 +99,35 @@ impl Report {
     /// Adds one engine's peak memory; the table shows the highest of all.
     pub fn peak(&mut self, mib: f64) {
         self.peak_mib = self.peak_mib.max(mib);
+    }
+
+    /// Adds what one link gave.
+    pub fn link(&mut self, link: Link, compressed: bool, documents: u64, sample: Sample) {
+        self.peak(sample.engine.peak_mib);
+        self.links.push((link, compressed, documents, sample));
+    }
+
+    /// What compression gains and costs.
+    fn links(&self, table: &mut String) {
+        for link in [Link::Distant, Link::Fast] {
+            let of = |wanted: bool| self.links.iter().find(|(of, compressed, ..)| *of == link && *compressed == wanted);
+            let (Some((_, _, documents, plain)), Some((_, _, _, gzip))) = (of(false), of(true)) else { continue };
+            let name = if link == Link::Distant { "20 Mbit/s, 80 ms" } else { "loopback" };
+            let title = format!("{name}: {} documents of 1 KB", grouped(*documents));
+            let _ = write!(table, "\n{title:<42}{:>10}{:>12}{:>12}\n", "plain", "with gzip", "plain/gzip");
+            for (label, plain, gzip) in [
+                ("  full sync, s", plain.full_sync, gzip.full_sync),
+                ("  as many again in the stream, s", plain.stream, gzip.stream),
+                ("  engine CPU of both, s", plain.engine.cpu_seconds, gzip.engine.cpu_seconds),
+                ("  relay CPU of both, s", f64::NAN, gzip.relay.unwrap_or(f64::NAN)),
+                ("  bytes for each byte on the wire", 1.0, gzip.ratio.unwrap_or(f64::NAN)),
+            ] {
+                let figure = |value: f64| if value.is_nan() { "-".to_owned() } else { format!("{value:.2}") };
+                let (shown, ratio) = (figure(gzip), figure(plain / gzip));
+                let ratio = if label.contains("wire") { "-" } else { &ratio };
+                let _ = writeln!(table, "{label:<42}{:>10}{shown:>12}{ratio:>12}", figure(plain));
+            }
+        }
     }
 
     /// The table.
@@ -120,6 +152,7 @@ impl Report {
         if self.peak_mib > 0.0 {
             row(&mut table, "engine peak memory, MiB", "-", &format!("{:.0}", self.peak_mib), "-");
         }
+        self.links(&mut table);
         table.truncate(table.trim_end().len());
         table
     }
