@@ -87,7 +87,7 @@ impl Outcome {
 /// Adds a part to those of the same kind before it.
 pub fn merge(parts: &mut Vec<Part>, part: Part) {
     match (parts.last_mut(), part) {
-        (Some(Part::Bytes(all)), Part::Bytes(more)) => all.extend(more),
+        (Some(Part::Bytes(all)), Part::Bytes(more)) | (Some(Part::Opaque(all)), Part::Opaque(more)) => all.extend(more),
         (Some(Part::Elements(all)), Part::Elements(more)) => all.extend(more),
         (Some(Part::Scored(all)), Part::Scored(more)) => all.extend(more),
         (Some(Part::Fields(all)), Part::Fields(more)) => all.extend(more),

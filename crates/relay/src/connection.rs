@@ -9,12 +9,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tributary_resp::relay::GRANTED;
+use tributary_resp::relay::{GRANTED, Opening, Seen};
 use tributary_tls::{ClientTls, TlsAcceptor};
 
 use crate::compressor::{Compressor, Input};
 use crate::health::Health;
-use crate::opening::{Opening, Seen};
 use crate::pump::pump;
 use crate::{Metrics, RelaySpec};
 

@@ -15,14 +15,12 @@ mod connection;
 mod health;
 mod member;
 mod metrics;
-mod opening;
 mod pump;
 mod relay;
 mod spec;
 
 pub use health::Health;
 pub use metrics::Metrics;
-pub use opening::{Opening, Seen};
 pub use relay::{Relay, RelayError};
 pub use spec::{Limits, RelaySpec, Upstream};
 pub use tributary_tls::ServerTls;

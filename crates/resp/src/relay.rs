@@ -5,6 +5,10 @@
 //! [`Note`] as an extra field. Any other first command makes the relay a plain proxy. A Redis server answers an error: it
 //! knows no such option, or wants a password first.
 
+mod opening;
+
+pub use opening::{Opening, Seen};
+
 use crate::write;
 
 /// The level that consoles ask for.

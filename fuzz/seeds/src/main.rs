@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use tributary_rdb::{Decoder, Event, Limits};
-use tributary_resp::write;
+use tributary_resp::{relay, write};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -98,5 +98,9 @@ fn resp(corpus: &Path) -> Result<()> {
     ] {
         save(corpus, "psync_reply", name, text.as_bytes())?;
     }
+    let asked = [&relay::request(6)[..], b"*1\r\n$4\r\nPING\r\n"].concat();
+    save(corpus, "relay_preface", "asked", &asked)?;
+    save(corpus, "relay_preface", "server's", asked.get(asked.len() - 14..).unwrap_or_default())?;
+    save(corpus, "relay_preface", "nearly", b"*3\r\n$8\r\nREPLCONF\r\n$14\r\ntributary-gzip\r\n$2\r\n10\r\n")?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The first bytes of a client: a request for compression, or the server's from the first byte on.
 
-use tributary_resp::relay::{LONGEST_REQUEST, Preface, preface};
+use super::{LONGEST_REQUEST, Preface, preface};
 
 /// What was seen of a client so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +61,7 @@ impl Opening {
 
 #[cfg(test)]
 mod tests {
-    use tributary_resp::relay::request;
-
+    use super::super::request;
     use super::*;
 
     #[test]
