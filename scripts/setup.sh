@@ -13,7 +13,7 @@ packages=("${compile[@]}" redis-server)
 case $goal in
   demo) ;;
   build) packages+=("${window[@]}") ;;
-  test) packages+=("${window[@]}" xvfb xauth webkit2gtk-driver gnome-keyring dbus dbus-bin procps redis-tools python3 python3-venv) ;;
+  test) packages+=("${window[@]}" xvfb xauth webkit2gtk-driver gnome-keyring dbus dbus-bin openssl procps redis-tools python3 python3-venv) ;;
   bundle) packages+=("${window[@]}" libayatana-appindicator3-dev) ;;
   *) echo "setup.sh: unknown goal '$goal'" >&2; exit 2 ;;
 esac
