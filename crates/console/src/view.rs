@@ -2,7 +2,7 @@
 
 use tributary_engine as engine;
 
-use crate::definition::Definition;
+use crate::definition::{Definition, StoredEndpoint, StoredSource};
 use crate::dto::{
     ExpiryHandling, FailureAction, FailureView, Intent, LockDownLive, Phase, ReplicaLive, Retry, ServerFacts, Severity,
     SourceLive, Status,
@@ -71,14 +71,28 @@ pub(crate) fn failure(failure: &engine::Failure) -> FailureView {
 
 pub(crate) fn counters(source: &engine::SourceStatus) -> Counters {
     let loaded = if source.bytes_total.is_some() { source.bytes_done.unwrap_or(0) } else { source.keys };
-    Counters { commands: source.commands, wire_bytes: source.wire_bytes, loaded }
+    let costs = source.compression.unwrap_or_default();
+    Counters {
+        commands: source.commands,
+        bytes: source.bytes,
+        wire_bytes: source.wire_bytes,
+        loaded,
+        relay_cpu: costs.relay_cpu,
+        decompress_cpu: costs.cpu,
+    }
 }
 
-pub(crate) fn source(source: &engine::SourceStatus, rates: Rates) -> SourceLive {
+/// How a source is doing; `known` is what is kept of it.
+pub(crate) fn source(source: &engine::SourceStatus, rates: Rates, known: Option<&StoredSource>) -> SourceLive {
     let runs = source.status != engine::Status::Stopped;
+    let costs = source.compression.filter(|_| runs);
+    // Before its first word nothing is known of the relay.
+    let relay = costs.filter(|costs| costs.relay_bytes > 0);
+    let compressed = source.compression.filter(|_| source.wire_bytes > 0);
     SourceLive {
         id: source.id.clone(),
-        name: source.name.clone(),
+        // It may have been renamed since the engine was started.
+        name: known.map_or(&source.name, |known| &known.name).clone(),
         endpoint: source.endpoint.clone(),
         status: status(source.status),
         phase: phase(source.phase),
@@ -93,7 +107,18 @@ pub(crate) fn source(source: &engine::SourceStatus, rates: Rates) -> SourceLive 
         lag_bytes: source.lag_bytes.filter(|_| runs),
         last_command_at: source.last_command_at.map(unix_ms),
         commands_per_sec: rates.commands.filter(|_| runs),
-        bytes_per_sec: rates.wire_bytes.filter(|_| runs),
+        bytes_per_sec: rates.bytes.filter(|_| runs),
+        wire_bytes_per_sec: rates.wire_bytes.filter(|_| runs),
+        tls: known.is_some_and(|known| known.endpoint.tls.is_some()),
+        insecure: known.is_some_and(|known| insecure(&known.endpoint)),
+        compression: source.compression.is_some(),
+        bytes: source.bytes,
+        wire_bytes: source.wire_bytes,
+        ratio: compressed.map(|_| source.bytes as f64 / source.wire_bytes as f64),
+        saved_bytes: compressed.map(|_| source.bytes.saturating_sub(source.wire_bytes)),
+        relay_behind: relay.map(|relay| relay.relay_behind),
+        relay_cpu: rates.relay_cpu.filter(|_| relay.is_some()),
+        decompress_cpu: rates.decompress_cpu.filter(|_| costs.is_some()),
         received: source.received,
         applied: source.applied,
         durable: source.durable,
@@ -104,6 +129,11 @@ pub(crate) fn source(source: &engine::SourceStatus, rates: Rates) -> SourceLive 
         retry: source.retry.map(|retry| Retry { attempt: retry.attempt, next_at: unix_ms(retry.at) }),
         failure: source.failure.as_ref().map(failure),
     }
+}
+
+/// Whether it is believed whatever certificate it shows.
+fn insecure(endpoint: &StoredEndpoint) -> bool {
+    endpoint.tls.as_ref().is_some_and(|tls| tls.insecure)
 }
 
 /// What is left of the snapshot at the present rate; unknown when the rate or the total is.
@@ -142,6 +172,8 @@ pub(crate) fn replica(
         worst_lag_ms: sources.iter().filter_map(|source| source.lag_ms).reduce(f64::max),
         writes_per_sec: sources.iter().filter_map(|source| source.commands_per_sec).reduce(|a, b| a + b),
         bytes_per_sec: sources.iter().filter_map(|source| source.bytes_per_sec).reduce(|a, b| a + b),
+        wire_bytes_per_sec: sources.iter().filter_map(|source| source.wire_bytes_per_sec).reduce(|a, b| a + b),
+        insecure: insecure(&definition.destination) || sources.iter().any(|source| source.insecure),
         failure: status.failure.as_ref().map(failure),
         server,
         expiry: status.expiry.map(expiry),
@@ -156,7 +188,7 @@ pub(crate) fn replica(
 
 /// A replica that has not run since the app was opened.
 pub(crate) fn at_rest(definition: &Definition) -> ReplicaLive {
-    let source = |source: &crate::definition::StoredSource| SourceLive {
+    let source = |source: &StoredSource| SourceLive {
         id: source.id.clone(),
         name: source.name.clone(),
         endpoint: source.endpoint.address(),
@@ -174,6 +206,17 @@ pub(crate) fn at_rest(definition: &Definition) -> ReplicaLive {
         last_command_at: None,
         commands_per_sec: None,
         bytes_per_sec: None,
+        wire_bytes_per_sec: None,
+        tls: source.endpoint.tls.is_some(),
+        insecure: insecure(&source.endpoint),
+        compression: source.endpoint.compression,
+        bytes: 0,
+        wire_bytes: 0,
+        ratio: None,
+        saved_bytes: None,
+        relay_behind: None,
+        relay_cpu: None,
+        decompress_cpu: None,
         received: 0,
         applied: 0,
         durable: None,
@@ -197,6 +240,8 @@ pub(crate) fn at_rest(definition: &Definition) -> ReplicaLive {
         worst_lag_ms: None,
         writes_per_sec: None,
         bytes_per_sec: None,
+        wire_bytes_per_sec: None,
+        insecure: definition.endpoints().any(|(endpoint, _)| insecure(endpoint)),
         failure: None,
         server: None,
         expiry: None,

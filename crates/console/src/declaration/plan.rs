@@ -2,7 +2,7 @@
 
 use super::{DeclarationError, Declarations, DeclaredEndpoint, DeclaredReplica, DeclaredSource, Flush, SecretPlace};
 use crate::chain;
-use crate::definition::{Definition, StoredEndpoint, StoredSource};
+use crate::definition::{Definition, EndpointSecrets, StoredEndpoint, StoredSource};
 use crate::drafting::new_id;
 use crate::dto::Intent;
 use crate::error::ConsoleError;
@@ -87,7 +87,7 @@ fn plan_one(
         destination,
         sources,
     };
-    let spec = definition.spec(|_, _| Ok::<_, ConsoleError>(None));
+    let spec = definition.spec(|_, _| Ok::<_, ConsoleError>(EndpointSecrets::default()));
     let valid = spec.and_then(|spec| spec.validate().map_err(ConsoleError::from));
     valid.map_err(|error| told(file, replica, &error))?;
     Ok(Planned { definition, previous: previous.cloned(), flush: replica.flush, secrets })
@@ -121,7 +121,7 @@ fn stored(
     secrets: &mut Vec<PlannedSecret>,
 ) -> Result<StoredEndpoint, DeclarationError> {
     let mut endpoint = StoredEndpoint::from(&declared.endpoint);
-    if declared.key_passphrase.is_some() || endpoint.with_password(None) != declared.endpoint {
+    if declared.key_passphrase.is_some() || endpoint.bare() != declared.endpoint {
         let message = "a database of this version keeps no parameters of TLS or compression: leave them out";
         return Err(file.wrong(declared.line, message));
     }

@@ -45,7 +45,7 @@ fn quoted(value: &str) -> String {
 }
 
 fn endpoint(text: &mut String, stored: &StoredEndpoint, owner: &str, (url, prefix): (&str, &str)) {
-    let endpoint: Endpoint = stored.with_password(None);
+    let endpoint: Endpoint = stored.bare();
     line(text, url, quoted(&endpoint.url()));
     if let Some(Trust::Certificate(pem)) = endpoint.tls.as_ref().map(|tls| &tls.trust) {
         line(text, &format!("{prefix}certificate"), block(pem));

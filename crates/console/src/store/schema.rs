@@ -57,6 +57,15 @@ const STEPS: &[&str] = &[
     ALTER TABLE endpoints ADD COLUMN stopped INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE endpoints ADD COLUMN sentinel TEXT; -- name of the master that the Sentinels in host watch
 ",
+    // The flag of TLS becomes its options: JSON of tls::StoredTls, null for an open link. It never holds a secret.
+    r#"
+    ALTER TABLE endpoints ADD COLUMN tls_options TEXT;
+    UPDATE endpoints SET tls_options =
+        '{"trust":{"kind":"system"},"server_name":null,"identity":null,"oldest":"1.2","insecure":false}' WHERE tls <> 0;
+    ALTER TABLE endpoints DROP COLUMN tls;
+    ALTER TABLE endpoints ADD COLUMN compression INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE samples ADD COLUMN wire_bytes_per_sec REAL;
+"#,
 ];
 
 /// Takes the steps the file has not taken yet, each in its own transaction.
