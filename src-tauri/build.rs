@@ -1,6 +1,7 @@
 //! Declares the app's own commands, so that only windows whose capability names them may call them.
 
 const COMMANDS: &[&str] = &[
+    "certificates",
     "choose_file",
     "close_decision",
     "create_replica",
@@ -11,6 +12,7 @@ const COMMANDS: &[&str] = &[
     "history",
     "inspect_file",
     "parse_url",
+    "read_certificates",
     "restart_replica",
     "pause_replica",
     "resume_replica",

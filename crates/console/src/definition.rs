@@ -1,10 +1,12 @@
 //! A replica as the console keeps it: where, not with which secret. An endpoint holds a *credential reference*; the
 //! secret itself is in the keyring.
 
+use serde::{Deserialize, Serialize};
 use tributary_engine as engine;
 use tributary_engine::{Endpoint, ReplicaSpec, Secret, SourceSpec};
 
 use crate::dto::{EndpointView, ExpiryChoice, Intent, ReplicaDefinition, ReplicaOptions, SourceDefinition};
+use crate::tls::StoredTls;
 
 /// One replica as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +49,10 @@ pub struct StoredEndpoint {
     pub port: u16,
     /// The name under which Sentinels know it; the host is a list of them then.
     pub sentinel: Option<String>,
-    /// Whether it speaks TLS.
-    pub tls: bool,
+    /// How it speaks TLS; none for an open link.
+    pub tls: Option<StoredTls>,
+    /// Whether a relay at this address compresses the link.
+    pub compression: bool,
     /// The ACL user.
     pub username: Option<String>,
     /// One database only.
@@ -57,8 +61,17 @@ pub struct StoredEndpoint {
     pub credential: Option<Credential>,
 }
 
+/// The secrets of one endpoint, for as long as they are used.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointSecrets {
+    /// Its password.
+    pub password: Option<Secret>,
+    /// What its client key is opened with.
+    pub key_passphrase: Option<Secret>,
+}
+
 /// Where a password is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     /// The account it is kept under.
     pub reference: String,
@@ -67,7 +80,8 @@ pub struct Credential {
 }
 
 /// Where a password is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Place {
     /// The keyring of the operating system.
     Keyring,
@@ -76,28 +90,40 @@ pub enum Place {
 }
 
 impl StoredEndpoint {
-    /// The engine's endpoint, with `password`.
+    /// The engine's endpoint, with its secrets.
     #[must_use]
-    pub fn with_password(&self, password: Option<Secret>) -> Endpoint {
+    pub fn with(&self, secrets: EndpointSecrets) -> Endpoint {
         Endpoint {
             host: self.host.clone(),
             port: self.port,
             sentinel: self.sentinel.clone(),
-            tls: self.tls.then(tributary_engine::TlsOptions::default),
-            compression: false,
+            tls: self.tls.as_ref().map(|tls| tls.options(secrets.key_passphrase)),
+            compression: self.compression,
             username: self.username.clone(),
-            password,
+            password: secrets.password,
             db: self.db,
         }
     }
 
+    /// The engine's endpoint, without secrets.
+    #[must_use]
+    pub fn bare(&self) -> Endpoint {
+        self.with(EndpointSecrets::default())
+    }
+
+    /// Every credential it refers to.
+    pub fn credentials(&self) -> impl Iterator<Item = &Credential> {
+        self.credential.iter().chain(self.tls.as_ref().and_then(StoredTls::passphrase))
+    }
+
     fn view(&self) -> EndpointView {
-        let endpoint = self.with_password(None);
+        let endpoint = self.bare();
         EndpointView {
             host: self.host.clone(),
             port: self.port,
             sentinel: self.sentinel.clone(),
-            tls: self.tls,
+            tls: self.tls.as_ref().map(StoredTls::view),
+            compression: self.compression,
             username: self.username.clone(),
             db: self.db,
             has_password: self.credential.is_some(),
@@ -108,7 +134,7 @@ impl StoredEndpoint {
     /// `host:port[/db]`.
     #[must_use]
     pub fn address(&self) -> String {
-        self.with_password(None).address()
+        self.bare().address()
     }
 }
 
@@ -118,7 +144,8 @@ impl From<&Endpoint> for StoredEndpoint {
             host: endpoint.host.clone(),
             port: endpoint.port,
             sentinel: endpoint.sentinel.clone(),
-            tls: endpoint.tls.is_some(),
+            tls: endpoint.tls.as_ref().map(StoredTls::from),
+            compression: endpoint.compression,
             username: endpoint.username.clone(),
             db: endpoint.db,
             credential: None,
@@ -150,23 +177,27 @@ impl Definition {
 
     /// Every credential it refers to.
     pub fn credentials(&self) -> impl Iterator<Item = &Credential> {
-        let sources = self.sources.iter().filter_map(|s| s.endpoint.credential.as_ref());
-        self.destination.credential.as_ref().into_iter().chain(sources)
+        self.endpoints().flat_map(|(endpoint, _)| endpoint.credentials())
     }
 
-    /// What the engine runs, with each password looked up by `password`.
+    /// The destination and every source, each with its field of a form.
+    pub fn endpoints(&self) -> impl Iterator<Item = (&StoredEndpoint, String)> {
+        let sources = self.sources.iter().enumerate().map(|(n, source)| (&source.endpoint, format!("sources[{n}]")));
+        std::iter::once((&self.destination, "destination".to_owned())).chain(sources)
+    }
+
+    /// What the engine runs, with the secrets of each endpoint looked up by `secrets`.
     ///
     /// # Errors
-    /// Whatever `password` returns.
+    /// Whatever `secrets` returns.
     pub fn spec<E>(
         &self,
-        mut password: impl FnMut(&StoredEndpoint, &str) -> Result<Option<Secret>, E>,
+        mut secrets: impl FnMut(&StoredEndpoint, &str) -> Result<EndpointSecrets, E>,
     ) -> Result<ReplicaSpec, E> {
-        let destination = self.destination.with_password(password(&self.destination, "destination")?);
+        let destination = self.destination.with(secrets(&self.destination, "destination")?);
         let mut sources = Vec::with_capacity(self.sources.len());
         for (index, source) in self.sources.iter().enumerate() {
-            let secret = password(&source.endpoint, &format!("sources[{index}]"))?;
-            let endpoint = source.endpoint.with_password(secret);
+            let endpoint = source.endpoint.with(secrets(&source.endpoint, &format!("sources[{index}]"))?);
             sources.push(SourceSpec {
                 id: source.id.clone(),
                 name: source.name.clone(),

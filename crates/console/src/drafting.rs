@@ -1,53 +1,97 @@
-//! From what a form holds to what is kept: every field checked, every password turned into a reference.
+//! From what a form holds to what is kept: every field checked, every secret turned into a reference.
+
+pub(crate) mod tls;
+mod url;
+
+pub(crate) use url::parse_url;
 
 use std::collections::HashSet;
 
 use tributary_engine::{Endpoint, Secret};
 
 use crate::credentials::{CredentialError, Vault};
-use crate::definition::{Credential, Definition, Place, StoredEndpoint, StoredSource};
-use crate::dto::{EndpointDraft, Intent, PasswordDraft, ReplicaDraft, SourceDraft};
+use crate::definition::{Credential, Definition, EndpointSecrets, Place, StoredEndpoint, StoredSource};
+use crate::dto::{EndpointDraft, EndpointRole, IdentityDraft, Intent, PasswordDraft, ReplicaDraft, SourceDraft};
 use crate::error::ConsoleError;
 use crate::time::now_ms;
+use crate::tls::StoredTls;
 
 const LONGEST_NAME: usize = 80;
+/// Fields of an endpoint that hold secrets.
+pub(crate) const PASSWORD: &str = "password";
+pub(crate) const PASSPHRASE: &str = "tls.identity.passphrase";
 
 /// A checked draft.
 pub(crate) struct Drafted {
     /// What would be kept.
     pub definition: Definition,
-    /// The new passwords, each with the place it goes to.
+    /// The new passwords and passphrases, each with the place it goes to.
     pub secrets: Vec<(Credential, Secret)>,
 }
 
 impl Drafted {
-    /// The password of an endpoint: the new one, or the one that is kept.
-    pub fn password(
+    /// The secrets of an endpoint: the new ones, or those that are kept.
+    pub fn secrets(
         &self,
         vault: &Vault,
         endpoint: &StoredEndpoint,
         field: &str,
-    ) -> Result<Option<Secret>, ConsoleError> {
-        let Some(credential) = &endpoint.credential else { return Ok(None) };
-        match self.secrets.iter().find(|(place, _)| place == credential) {
-            Some((_, secret)) => Ok(Some(secret.clone())),
-            None => kept_password(vault, endpoint, field),
-        }
+    ) -> Result<EndpointSecrets, ConsoleError> {
+        look_up(endpoint, field, |credential, of| self.find(vault, credential, of))
+    }
+
+    /// Reads the files that TLS needs, so that a mistake is told beside its field and not by a link that fails.
+    ///
+    /// # Errors
+    /// The first file that cannot be used.
+    pub fn check_files(&self, vault: &Vault) -> Result<(), ConsoleError> {
+        self.definition.endpoints().try_for_each(|(endpoint, field)| {
+            tls::check_files(endpoint, &field, |credential| self.find(vault, credential, ""))
+        })
+    }
+
+    fn find(&self, vault: &Vault, credential: &Credential, of: &str) -> Result<Secret, CredentialError> {
+        find(&self.secrets, vault, credential, of)
     }
 }
 
-/// The password that is kept for an endpoint.
-pub(crate) fn kept_password(
+/// A new secret, or the one that is kept.
+fn find(
+    new: &[(Credential, Secret)],
+    vault: &Vault,
+    credential: &Credential,
+    of: &str,
+) -> Result<Secret, CredentialError> {
+    match new.iter().find(|(place, _)| place == credential) {
+        Some((_, secret)) => Ok(secret.clone()),
+        None => vault.get(credential, of),
+    }
+}
+
+/// The secrets that are kept for an endpoint.
+pub(crate) fn kept_secrets(
     vault: &Vault,
     endpoint: &StoredEndpoint,
     field: &str,
-) -> Result<Option<Secret>, ConsoleError> {
-    let Some(credential) = &endpoint.credential else { return Ok(None) };
-    let place = Some(format!("{field}.password"));
-    vault
-        .get(credential, &endpoint.address())
-        .map(Some)
-        .map_err(|error: CredentialError| ConsoleError::Credential { field: place, error })
+) -> Result<EndpointSecrets, ConsoleError> {
+    look_up(endpoint, field, |credential, of| vault.get(credential, of))
+}
+
+fn look_up(
+    endpoint: &StoredEndpoint,
+    field: &str,
+    get: impl Fn(&Credential, &str) -> Result<Secret, CredentialError>,
+) -> Result<EndpointSecrets, ConsoleError> {
+    let address = endpoint.address();
+    let found = |credential: Option<&Credential>, place: &str, of: &str| {
+        let found = credential.map(|credential| get(credential, of)).transpose();
+        found.map_err(|error| ConsoleError::Credential { field: Some(format!("{field}.{place}")), error })
+    };
+    let passphrase = endpoint.tls.as_ref().and_then(StoredTls::passphrase);
+    Ok(EndpointSecrets {
+        password: found(endpoint.credential.as_ref(), PASSWORD, &address)?,
+        key_passphrase: found(passphrase, PASSPHRASE, &format!("the client key of {address}"))?,
+    })
 }
 
 /// Checks a draft. `previous` is what is kept now when an existing replica is edited; `names` are those of the others.
@@ -62,9 +106,13 @@ pub(crate) fn check(
     if names.contains(&name) {
         return Err(ConsoleError::invalid("name", format!("There is already a replica “{name}”.")));
     }
-    let kept = previous.and_then(|definition| definition.destination.credential.as_ref());
-    let account = format!("{id}/destination");
-    let destination = check_endpoint(&draft.destination, "destination", kept, account, &mut secrets)?;
+    let destination = Form {
+        draft: &draft.destination,
+        role: EndpointRole::Destination,
+        field: "destination",
+        kept: previous.map(|definition| &definition.destination),
+    };
+    let destination = destination.keep(&format!("{id}/destination"), &mut secrets)?;
     let mut sources = Vec::with_capacity(draft.sources.len());
     let mut seen = HashSet::new();
     for (index, source) in draft.sources.iter().enumerate() {
@@ -80,7 +128,7 @@ pub(crate) fn check(
     let created_at = previous.map_or_else(now_ms, |definition| definition.created_at);
     let options = draft.options.clone();
     let definition = Definition { id, name, intent, created_at, options, destination, sources };
-    definition.spec(|_, _| Ok::<_, ConsoleError>(None))?.validate()?;
+    definition.spec(|_, _| Ok::<_, ConsoleError>(EndpointSecrets::default()))?.validate()?;
     Ok(Drafted { definition, secrets })
 }
 
@@ -94,35 +142,69 @@ fn check_source(
     let known = draft.id.as_ref().and_then(|id| previous?.sources.iter().find(|source| source.id == *id));
     let id = known.map_or_else(new_id, |source| source.id.clone());
     let name = check_name(&draft.name, &format!("{field}.name"), "Give the source a name.")?;
-    let kept = known.and_then(|source| source.endpoint.credential.as_ref());
-    let endpoint = check_endpoint(&draft.endpoint, field, kept, format!("{replica}/{id}"), secrets)?;
+    let kept = known.map(|source| &source.endpoint);
+    let form = Form { draft: &draft.endpoint, role: EndpointRole::Source, field, kept };
+    let endpoint = form.keep(&format!("{replica}/{id}"), secrets)?;
     Ok(StoredSource { id, name, endpoint, stopped: known.is_some_and(|source| source.stopped) })
 }
 
-fn check_endpoint(
-    draft: &EndpointDraft,
-    field: &str,
-    kept: Option<&Credential>,
-    account: String,
-    secrets: &mut Vec<(Credential, Secret)>,
-) -> Result<StoredEndpoint, ConsoleError> {
-    let mut endpoint = address_of(draft, field)?;
-    endpoint.credential = match &draft.password {
-        PasswordDraft::None => None,
-        PasswordDraft::Keep => kept.cloned(),
-        PasswordDraft::Set { value, this_run_only } => {
-            let secret = check_password(value, field)?;
-            let place = if *this_run_only { Place::Memory } else { Place::Keyring };
-            let credential = Credential { reference: account, place };
-            secrets.push((credential.clone(), secret));
-            Some(credential)
-        }
-    };
-    Ok(endpoint)
+/// One endpoint of a form.
+pub(crate) struct Form<'a> {
+    pub draft: &'a EndpointDraft,
+    pub role: EndpointRole,
+    /// Where it is in the form.
+    pub field: &'a str,
+    /// What is kept for it now.
+    pub kept: Option<&'a StoredEndpoint>,
 }
 
-/// The endpoint of a form without its password.
-fn address_of(draft: &EndpointDraft, field: &str) -> Result<StoredEndpoint, ConsoleError> {
+impl Form<'_> {
+    /// As it is kept, with its secrets under `account`; new ones are added to `secrets`.
+    fn keep(&self, account: &str, secrets: &mut Vec<(Credential, Secret)>) -> Result<StoredEndpoint, ConsoleError> {
+        let mut endpoint = address_of(self.draft, self.role, self.field)?;
+        let mut choose = |draft: &PasswordDraft, place: &str, kept: Option<&Credential>, reference: String| {
+            Ok::<_, ConsoleError>(match draft {
+                PasswordDraft::None => None,
+                PasswordDraft::Keep => kept.cloned(),
+                PasswordDraft::Set { value, this_run_only } => {
+                    let secret = check_secret(value, &format!("{}.{place}", self.field))?;
+                    let place = if *this_run_only { Place::Memory } else { Place::Keyring };
+                    let credential = Credential { reference, place };
+                    secrets.push((credential.clone(), secret));
+                    Some(credential)
+                }
+            })
+        };
+        let kept = self.kept.and_then(|kept| kept.credential.as_ref());
+        endpoint.credential = choose(&self.draft.password, PASSWORD, kept, account.to_owned())?;
+        if let (Some(tls), Some(draft)) = (&mut endpoint.tls, identity(self.draft))
+            && let Some(identity) = &mut tls.identity
+        {
+            let kept = self.kept.and_then(|kept| kept.tls.as_ref()?.passphrase());
+            identity.passphrase = choose(&draft.passphrase, PASSPHRASE, kept, format!("{account}/key"))?;
+        }
+        Ok(endpoint)
+    }
+
+    /// As the engine takes it, for a single use: nothing is kept.
+    ///
+    /// # Errors
+    /// When a field is wrong, or what is kept cannot be read.
+    pub(crate) fn endpoint(&self, vault: &Vault) -> Result<Endpoint, ConsoleError> {
+        let mut secrets = Vec::new();
+        let drafted = self.keep("", &mut secrets)?;
+        let found = look_up(&drafted, self.field, |credential, of| find(&secrets, vault, credential, of))?;
+        tls::check_files(&drafted, self.field, |credential| find(&secrets, vault, credential, ""))?;
+        Ok(drafted.with(found))
+    }
+}
+
+fn identity(draft: &EndpointDraft) -> Option<&IdentityDraft> {
+    draft.tls.as_ref()?.identity.as_ref()
+}
+
+/// The endpoint of a form without its secrets.
+fn address_of(draft: &EndpointDraft, role: EndpointRole, field: &str) -> Result<StoredEndpoint, ConsoleError> {
     let host = draft.host.trim().trim_start_matches('[').trim_end_matches(']');
     let invalid = |part: &str, message: &str| Err(ConsoleError::invalid(format!("{field}.{part}"), message));
     if host.is_empty() {
@@ -138,21 +220,23 @@ fn address_of(draft: &EndpointDraft, field: &str) -> Result<StoredEndpoint, Cons
     if sentinel.is_none() && host.contains(',') {
         return invalid("host", "More than one host is for Sentinels: name the master that they watch as well.");
     }
+    tls::check_compression(draft, role, field)?;
     Ok(StoredEndpoint {
         host: host.to_owned(),
         port: draft.port,
         sentinel,
-        tls: draft.tls,
+        tls: draft.tls.as_ref().map(|draft| tls::stored(draft, field)).transpose()?,
+        compression: draft.compression,
         username: draft.username.as_deref().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned),
         db: draft.db,
         credential: None,
     })
 }
 
-fn check_password(value: &str, field: &str) -> Result<Secret, ConsoleError> {
+fn check_secret(value: &str, field: &str) -> Result<Secret, ConsoleError> {
     if value.is_empty() {
-        let message = "Enter the password, or choose that there is none.";
-        return Err(ConsoleError::invalid(format!("{field}.password"), message));
+        let what = if field.ends_with(PASSPHRASE) { "passphrase" } else { "password" };
+        return Err(ConsoleError::invalid(field, format!("Enter the {what}, or choose that there is none.")));
     }
     Ok(Secret::new(value.to_owned()))
 }
@@ -166,43 +250,6 @@ pub(crate) fn check_name(name: &str, field: &str, missing: &str) -> Result<Strin
         return Err(ConsoleError::invalid(field, format!("A name has at most {LONGEST_NAME} characters.")));
     }
     Ok(name.to_owned())
-}
-
-/// The endpoint of a form as the engine takes it. `kept` is what is kept for it now.
-pub(crate) fn endpoint(
-    draft: &EndpointDraft,
-    field: &str,
-    kept: Option<&StoredEndpoint>,
-    vault: &Vault,
-) -> Result<Endpoint, ConsoleError> {
-    let address = address_of(draft, field)?;
-    let password = match &draft.password {
-        PasswordDraft::None => None,
-        PasswordDraft::Keep => match kept {
-            Some(endpoint) => kept_password(vault, endpoint, field)?,
-            None => None,
-        },
-        PasswordDraft::Set { value, .. } => Some(check_password(value, field)?),
-    };
-    Ok(address.with_password(password))
-}
-
-/// A pasted URL as the fields of a form.
-pub(crate) fn parse_url(url: &str) -> Result<EndpointDraft, ConsoleError> {
-    let endpoint = Endpoint::parse(url)?;
-    let password = match endpoint.password {
-        Some(secret) => PasswordDraft::Set { value: secret.expose().to_owned(), this_run_only: false },
-        None => PasswordDraft::None,
-    };
-    Ok(EndpointDraft {
-        host: endpoint.host,
-        port: endpoint.port,
-        sentinel: endpoint.sentinel,
-        tls: endpoint.tls.is_some(),
-        username: endpoint.username,
-        db: endpoint.db,
-        password,
-    })
 }
 
 pub(crate) fn new_id() -> String {
@@ -220,7 +267,8 @@ mod tests {
             host: host.into(),
             port: 6379,
             sentinel: None,
-            tls: false,
+            tls: None,
+            compression: false,
             username: Some(" ".into()),
             db: None,
             password,
@@ -257,7 +305,8 @@ mod tests {
     #[test]
     fn every_mistake_is_reported_at_its_field() {
         type Spoil = fn(&mut ReplicaDraft);
-        let cases: [(&str, Spoil); 9] = [
+        let cases: [(&str, Spoil); 10] = [
+            ("destination.compression", |d| d.destination.compression = true),
             ("name", |d| d.name = "  ".into()),
             ("name", |d| d.name = "taken".into()),
             ("destination.host", |d| d.destination.host = "redis://x".into()),
@@ -290,14 +339,5 @@ mod tests {
         assert_eq!(after.definition.sources[0].id, before.sources[0].id);
         assert_eq!(after.definition.sources[0].endpoint.credential, None);
         assert_ne!(after.definition.sources[1].id, before.sources[1].id);
-    }
-
-    #[test]
-    fn a_pasted_url_fills_every_field() {
-        let draft = parse_url("rediss://ann:s3cret@db.example:7000/4").unwrap();
-        assert_eq!((draft.host.as_str(), draft.port, draft.tls, draft.db), ("db.example", 7000, true, Some(4)));
-        assert_eq!(draft.password, PasswordDraft::Set { value: "s3cret".into(), this_run_only: false });
-        let error: ApiError = parse_url("http://x").err().unwrap().into();
-        assert_eq!((error.code.as_str(), error.field.as_deref()), ("invalid", Some("url")));
     }
 }

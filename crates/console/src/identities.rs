@@ -25,13 +25,13 @@ impl Identities {
 
     /// The server at an endpoint.
     pub fn of(&self, endpoint: &StoredEndpoint) -> Option<&str> {
-        self.0.get(&endpoint.with_password(None).authority()).map(String::as_str)
+        self.0.get(&endpoint.bare().authority()).map(String::as_str)
     }
 
     /// Whether two endpoints are one database, or overlap, under these names or others.
     pub fn same(&self, a: &StoredEndpoint, b: &StoredEndpoint) -> bool {
         let meet = a.db.is_none() || b.db.is_none() || a.db == b.db;
         let one_server = self.of(a).is_some_and(|id| self.of(b) == Some(id));
-        (meet && one_server) || a.with_password(None).same_database(&b.with_password(None))
+        (meet && one_server) || a.bare().same_database(&b.bare())
     }
 }

@@ -21,6 +21,7 @@ mod preflight;
 mod run;
 mod store;
 mod time;
+mod tls;
 mod verification;
 mod view;
 

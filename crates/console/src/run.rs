@@ -181,12 +181,10 @@ impl Run {
         let status = Arc::clone(&self.status.borrow());
         let meters = self.meters.iter_mut().zip(&status.sources);
         let rates: Vec<Rates> = meters.map(|(meter, source)| meter.read(now, view::counters(source))).collect();
-        let mut sources: Vec<SourceLive> =
-            status.sources.iter().zip(rates).map(|(source, rates)| view::source(source, rates)).collect();
-        // A source may have been renamed since the engine was started.
-        for (source, now) in sources.iter_mut().zip(&definition.sources).filter(|(source, now)| source.id == now.id) {
-            source.name.clone_from(&now.name);
-        }
+        let known = |id: &str| definition.sources.iter().find(|known| known.id == id);
+        let sources = status.sources.iter().zip(rates);
+        let sources: Vec<SourceLive> =
+            sources.map(|(source, rates)| view::source(source, rates, known(&source.id))).collect();
         for (peak, source) in self.peaks.iter_mut().zip(&sources) {
             *peak = larger(*peak, source.lag_ms);
         }
@@ -211,6 +209,7 @@ impl Run {
             lag_ms: worst,
             writes_per_sec: live.writes_per_sec,
             bytes_per_sec: live.bytes_per_sec,
+            wire_bytes_per_sec: live.wire_bytes_per_sec,
         };
         let source = |(source, peak): (&SourceLive, Option<f64>)| Sample {
             replica_id: live.id.clone(),
@@ -218,6 +217,7 @@ impl Run {
             lag_ms: peak,
             writes_per_sec: source.commands_per_sec,
             bytes_per_sec: source.bytes_per_sec,
+            wire_bytes_per_sec: source.wire_bytes_per_sec,
         };
         std::iter::once(whole).chain(live.sources.iter().zip(peaks).map(source)).collect()
     }

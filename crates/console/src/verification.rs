@@ -133,7 +133,7 @@ impl Verification {
     pub fn live(&mut self, now: Instant) -> VerifyLive {
         let progress = self.handle.progress().borrow().clone();
         let over = progress.stage.is_over();
-        let counters = Counters { commands: 0, wire_bytes: 0, loaded: progress.keys_done };
+        let counters = Counters { loaded: progress.keys_done, ..Counters::default() };
         let rate = self.meter.read(now, counters).loaded;
         if over && self.ended_at.is_none() {
             self.ended_at = Some(now_ms());

@@ -2,7 +2,7 @@
 
 use tributary_engine as engine;
 
-use crate::definition::Definition;
+use crate::definition::{Definition, StoredEndpoint, StoredSource};
 use crate::dto::{
     ExpiryHandling, FailureAction, FailureView, Intent, LockDownLive, Phase, ReplicaLive, Retry, ServerFacts, Severity,
     SourceLive, Status,
@@ -71,14 +71,28 @@ pub(crate) fn failure(failure: &engine::Failure) -> FailureView {
 
 pub(crate) fn counters(source: &engine::SourceStatus) -> Counters {
     let loaded = if source.bytes_total.is_some() { source.bytes_done.unwrap_or(0) } else { source.keys };
-    Counters { commands: source.commands, wire_bytes: source.wire_bytes, loaded }
+    let costs = source.compression.unwrap_or_default();
+    Counters {
+        commands: source.commands,
+        bytes: source.bytes,
+        wire_bytes: source.wire_bytes,
+        loaded,
+        relay_cpu: costs.relay_cpu,
+        decompress_cpu: costs.cpu,
+    }
 }
 
-pub(crate) fn source(source: &engine::SourceStatus, rates: Rates) -> SourceLive {
+/// How a source is doing; `known` is what is kept of it.
+pub(crate) fn source(source: &engine::SourceStatus, rates: Rates, known: Option<&StoredSource>) -> SourceLive {
     let runs = source.status != engine::Status::Stopped;
+    let costs = source.compression.filter(|_| runs);
+    // Before its first word nothing is known of the relay.
+    let relay = costs.filter(|costs| costs.relay_bytes > 0);
+    let compressed = source.compression.filter(|_| source.wire_bytes > 0);
     SourceLive {
         id: source.id.clone(),
-        name: source.name.clone(),
+        // It may have been renamed since the engine was started.
+        name: known.map_or(&source.name, |known| &known.name).clone(),
         endpoint: source.endpoint.clone(),
         status: status(source.status),
         phase: phase(source.phase),
@@ -93,7 +107,18 @@ pub(crate) fn source(source: &engine::SourceStatus, rates: Rates) -> SourceLive 
         lag_bytes: source.lag_bytes.filter(|_| runs),
         last_command_at: source.last_command_at.map(unix_ms),
         commands_per_sec: rates.commands.filter(|_| runs),
-        bytes_per_sec: rates.wire_bytes.filter(|_| runs),
+        bytes_per_sec: rates.bytes.filter(|_| runs),
+        wire_bytes_per_sec: rates.wire_bytes.filter(|_| runs),
+        tls: known.is_some_and(|known| known.endpoint.tls.is_some()),
+        insecure: known.is_some_and(|known| insecure(&known.endpoint)),
+        compression: source.compression.is_some(),
+        bytes: source.bytes,
+        wire_bytes: source.wire_bytes,
+        ratio: compressed.map(|_| source.bytes as f64 / source.wire_bytes as f64),
+        saved_bytes: compressed.map(|_| source.bytes.saturating_sub(source.wire_bytes)),
+        relay_behind: relay.map(|relay| relay.relay_behind),
+        relay_cpu: rates.relay_cpu.filter(|_| relay.is_some()),
+        decompress_cpu: rates.decompress_cpu.filter(|_| costs.is_some()),
         received: source.received,
         applied: source.applied,
         durable: source.durable,
@@ -104,6 +129,11 @@ pub(crate) fn source(source: &engine::SourceStatus, rates: Rates) -> SourceLive 
         retry: source.retry.map(|retry| Retry { attempt: retry.attempt, next_at: unix_ms(retry.at) }),
         failure: source.failure.as_ref().map(failure),
     }
+}
+
+/// Whether it is believed whatever certificate it shows.
+fn insecure(endpoint: &StoredEndpoint) -> bool {
+    endpoint.tls.as_ref().is_some_and(|tls| tls.insecure)
 }
 
 /// What is left of the snapshot at the present rate; unknown when the rate or the total is.
@@ -142,6 +172,8 @@ pub(crate) fn replica(
         worst_lag_ms: sources.iter().filter_map(|source| source.lag_ms).reduce(f64::max),
         writes_per_sec: sources.iter().filter_map(|source| source.commands_per_sec).reduce(|a, b| a + b),
         bytes_per_sec: sources.iter().filter_map(|source| source.bytes_per_sec).reduce(|a, b| a + b),
+        wire_bytes_per_sec: sources.iter().filter_map(|source| source.wire_bytes_per_sec).reduce(|a, b| a + b),
+        insecure: insecure(&definition.destination) || sources.iter().any(|source| source.insecure),
         failure: status.failure.as_ref().map(failure),
         server,
         expiry: status.expiry.map(expiry),
@@ -156,7 +188,7 @@ pub(crate) fn replica(
 
 /// A replica that has not run since the app was opened.
 pub(crate) fn at_rest(definition: &Definition) -> ReplicaLive {
-    let source = |source: &crate::definition::StoredSource| SourceLive {
+    let source = |source: &StoredSource| SourceLive {
         id: source.id.clone(),
         name: source.name.clone(),
         endpoint: source.endpoint.address(),
@@ -174,6 +206,17 @@ pub(crate) fn at_rest(definition: &Definition) -> ReplicaLive {
         last_command_at: None,
         commands_per_sec: None,
         bytes_per_sec: None,
+        wire_bytes_per_sec: None,
+        tls: source.endpoint.tls.is_some(),
+        insecure: insecure(&source.endpoint),
+        compression: source.endpoint.compression,
+        bytes: 0,
+        wire_bytes: 0,
+        ratio: None,
+        saved_bytes: None,
+        relay_behind: None,
+        relay_cpu: None,
+        decompress_cpu: None,
         received: 0,
         applied: 0,
         durable: None,
@@ -197,6 +240,8 @@ pub(crate) fn at_rest(definition: &Definition) -> ReplicaLive {
         worst_lag_ms: None,
         writes_per_sec: None,
         bytes_per_sec: None,
+        wire_bytes_per_sec: None,
+        insecure: definition.endpoints().any(|(endpoint, _)| insecure(endpoint)),
         failure: None,
         server: None,
         expiry: None,
@@ -211,4 +256,81 @@ pub(crate) fn at_rest(definition: &Definition) -> ReplicaLive {
 
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn running(compression: Option<engine::Compression>) -> engine::SourceStatus {
+        engine::SourceStatus {
+            id: "s".into(),
+            name: "s".into(),
+            endpoint: "h:1".into(),
+            run_id: None,
+            status: engine::Status::Synced,
+            phase: engine::Phase::Synced,
+            progress: None,
+            bytes_done: None,
+            bytes_total: None,
+            keys: 0,
+            keys_total: None,
+            omitted: 0,
+            time_left: None,
+            lag: None,
+            lag_bytes: None,
+            received: 0,
+            applied: 0,
+            durable: None,
+            commands: 0,
+            bytes: 1_000,
+            wire_bytes: 250,
+            compression,
+            last_command_at: None,
+            retry: None,
+            failure: None,
+            spool_bytes: 0,
+            spool_disk_bytes: 0,
+            clock_skew_ms: None,
+        }
+    }
+
+    fn rates() -> Rates {
+        let some = Some(0.5);
+        Rates { bytes: Some(8.0), wire_bytes: Some(2.0), relay_cpu: some, decompress_cpu: some, ..Rates::default() }
+    }
+
+    #[test]
+    fn what_compression_spares_and_costs_is_told_once_it_is_known() {
+        let told =
+            engine::Compression { relay_behind: true, relay_bytes: 7, cpu: Duration::ZERO, ..Default::default() };
+        let live = source(&running(Some(told)), rates(), None);
+        assert_eq!((live.bytes_per_sec, live.wire_bytes_per_sec), (Some(8.0), Some(2.0)));
+        assert_eq!((live.ratio, live.saved_bytes, live.relay_behind), (Some(4.0), Some(750), Some(true)));
+        assert_eq!((live.relay_cpu, live.decompress_cpu), (Some(0.5), Some(0.5)));
+        // The relay has not spoken yet.
+        let silent = source(&running(Some(engine::Compression::default())), rates(), None);
+        assert_eq!((silent.relay_behind, silent.relay_cpu, silent.decompress_cpu), (None, None, Some(0.5)));
+        let nothing = engine::SourceStatus { bytes: 0, wire_bytes: 0, ..running(Some(told)) };
+        assert_eq!(source(&nothing, rates(), None).ratio, None);
+    }
+
+    #[test]
+    fn without_compression_there_is_nothing_to_tell_of_it() {
+        let live = source(&running(None), rates(), None);
+        assert_eq!((live.compression, live.ratio, live.saved_bytes), (false, None, None));
+        assert_eq!((live.relay_behind, live.relay_cpu, live.decompress_cpu), (None, None, None));
+        assert_eq!(live.wire_bytes_per_sec, Some(2.0));
+    }
+
+    #[test]
+    fn a_source_that_stopped_keeps_its_totals_and_has_no_rates() {
+        let told = engine::Compression { relay_bytes: 7, ..Default::default() };
+        let stopped = engine::SourceStatus { status: engine::Status::Stopped, ..running(Some(told)) };
+        let live = source(&stopped, rates(), None);
+        assert_eq!((live.wire_bytes_per_sec, live.relay_cpu, live.relay_behind), (None, None, None));
+        assert_eq!((live.bytes, live.ratio), (1_000, Some(4.0)));
+    }
 }

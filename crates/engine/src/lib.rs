@@ -48,7 +48,7 @@ mod supervisor;
 mod writer;
 
 pub use certificates::{Shown, certificates};
-pub use check::{CheckLine, CheckVerdict, check};
+pub use check::{CheckLine, CheckVerdict, check, check_compression};
 pub use clients::{OwnClient, OwnClients};
 pub use compare::{
     CompareHandle, CompareMode, CompareOptions, CompareProgress, CompareStage, Difference, DifferenceKind, KindCounts,
@@ -72,4 +72,7 @@ pub use lockdown::{LockDown, LockDownError, Released, lock_down, release};
 pub use spec::{MAX_SOURCES, ReplicaOptions, ReplicaSpec, SourceSpec, SpecError, Unsupported};
 pub use spool::SpoolSpec;
 pub use status::{Compression, LockDownState, Phase, ReplicaStatus, Retry, SourceStatus, Status};
-pub use tributary_tls::{CertificateInfo, ClientIdentity, Secret, TlsOptions, TlsVersion, Trust};
+pub use tributary_tls::{
+    CertificateInfo, ClientIdentity, Secret, TlsError, TlsMistake, TlsOptions, TlsPart, TlsVersion, Trust,
+    read_certificates,
+};

@@ -9,6 +9,7 @@
 //! The protocol is rustls', with ring; nothing of it is done here.
 
 mod certificate;
+mod check;
 mod client;
 mod error;
 mod identity;
@@ -20,6 +21,7 @@ mod stream;
 mod verifier;
 
 pub use certificate::CertificateInfo;
+pub use check::{TlsMistake, TlsPart};
 pub use client::{ClientTls, read_certificates};
 pub use error::TlsError;
 pub use options::{ClientIdentity, TlsOptions, TlsVersion, Trust};

@@ -4,7 +4,8 @@ use tauri::State;
 use tauri::ipc::Channel;
 use tributary_console::Console;
 use tributary_console::dto::{
-    CheckLine, ConnectionReport, EndpointDraft, EndpointRole, ReplicaCheckLine, ReplicaDefinition, ReplicaDraft, Review,
+    CertificateView, CertificatesReport, CheckLine, ConnectionReport, EndpointDraft, EndpointRole, ReplicaCheckLine,
+    ReplicaDefinition, ReplicaDraft, Review,
 };
 
 use super::{Answer, console};
@@ -30,6 +31,22 @@ pub(crate) async fn test_connection(
         }
     };
     Ok(console(&app)?.test_connection(endpoint, role, replica_id, source_id, tell).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn certificates(
+    app: State<'_, App>,
+    endpoint: EndpointDraft,
+    role: EndpointRole,
+    replica_id: Option<String>,
+    source_id: Option<String>,
+) -> Answer<CertificatesReport> {
+    Ok(console(&app)?.certificates(endpoint, role, replica_id, source_id).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn read_certificates(pem: String) -> Answer<Vec<CertificateView>> {
+    Ok(Console::read_certificates(&pem)?)
 }
 
 #[tauri::command]

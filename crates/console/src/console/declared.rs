@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Console, blocking, lock};
 use crate::credentials::{Secret, Vault};
 use crate::declaration::{self, Declarations, Flush, Planned};
-use crate::definition::{Credential, Definition, StoredEndpoint};
+use crate::definition::{Credential, Definition, EndpointSecrets, StoredEndpoint};
 use crate::drafting;
 use crate::dto::Intent;
 use crate::error::ConsoleError;
@@ -99,10 +99,14 @@ impl Console {
         let (before, destination) = (before.clone(), before.destination.clone());
         let spec = blocking(move || {
             // Only the destination is spoken to.
-            let password = |endpoint: &StoredEndpoint, field: &str| {
-                if *endpoint == destination { drafting::kept_password(&vault, endpoint, field) } else { Ok(None) }
+            let secrets = |endpoint: &StoredEndpoint, field: &str| {
+                if *endpoint == destination {
+                    drafting::kept_secrets(&vault, endpoint, field)
+                } else {
+                    Ok(EndpointSecrets::default())
+                }
             };
-            before.spec(password)
+            before.spec(secrets)
         })
         .await?;
         Ok(tributary_engine::forget_sources(&spec, removed).await?)

@@ -9,10 +9,13 @@ use tokio::sync::watch;
 use tributary_engine::{self as engine, DumpFile, Endpoint, Existing, FileLoad, FileLoadHandle, FileLoadStatus};
 
 use super::{Console, blocking, lock};
-use crate::dto::{ExistingKeys, FailureView, FileFacts, FileLoadDraft, FileLoadLive, FileLoadPhase, FileLoadReview};
+use crate::drafting::Form;
+use crate::dto::{
+    EndpointRole, ExistingKeys, FailureView, FileFacts, FileLoadDraft, FileLoadLive, FileLoadPhase, FileLoadReview,
+};
 use crate::error::ConsoleError;
 use crate::time::{ms, unix_ms};
-use crate::{drafting, preflight, view};
+use crate::{preflight, view};
 
 /// The load that runs, or the last one.
 pub(super) struct Loading {
@@ -167,7 +170,11 @@ impl Console {
         let path = place(&draft.path)?;
         let vault = Arc::clone(&self.vault);
         let form = draft.destination;
-        let destination = blocking(move || drafting::endpoint(&form, "destination", None, &vault)).await?;
+        let destination = blocking(move || {
+            let (role, field) = (EndpointRole::Destination, "destination");
+            Form { draft: &form, role, field, kept: None }.endpoint(&vault)
+        })
+        .await?;
         let existing = match draft.existing {
             ExistingKeys::Refuse => Existing::Refuse,
             ExistingKeys::Replace => Existing::Replace,

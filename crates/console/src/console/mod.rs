@@ -2,6 +2,7 @@
 //!
 //! Read `running.rs` for what Start and Stop mean, `pulse.rs` for how a window hears of it.
 
+mod certificates;
 mod declared;
 mod demo;
 mod file_load;

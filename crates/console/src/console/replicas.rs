@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tributary_engine::StartMode;
+use tributary_engine::{Endpoint, StartMode};
 
 use super::{Console, blocking, lock};
 use crate::credentials::Vault;
 use crate::definition::{Credential, Definition, StoredSource};
-use crate::drafting::{self, Drafted};
+use crate::drafting::{self, Drafted, Form, PASSPHRASE, PASSWORD};
 use crate::dto::{
     CheckLine, ConnectionReport, EndpointDraft, EndpointRole, ReplicaCheckLine, ReplicaDefinition, ReplicaDraft, Review,
 };
@@ -28,6 +28,18 @@ impl Console {
         source: Option<String>,
         tell: impl Fn(CheckLine) + Send + Sync,
     ) -> Result<ConnectionReport, ConsoleError> {
+        let endpoint = self.formed(draft, role, replica, source).await?;
+        Ok(preflight::test_connection(&endpoint, role, tell).await)
+    }
+
+    /// The endpoint of a form with its secrets: new ones, or those that are kept for this replica and source.
+    pub(super) async fn formed(
+        &self,
+        draft: EndpointDraft,
+        role: EndpointRole,
+        replica: Option<String>,
+        source: Option<String>,
+    ) -> Result<Endpoint, ConsoleError> {
         let known = replica.map(|id| self.definition(&id)).transpose()?;
         let (field, kept) = match (role, source) {
             (EndpointRole::Destination, _) => ("destination", known.map(|definition| definition.destination)),
@@ -38,8 +50,7 @@ impl Console {
             }
         };
         let vault = Arc::clone(&self.vault);
-        let endpoint = blocking(move || drafting::endpoint(&draft, field, kept.as_ref(), &vault)).await?;
-        Ok(preflight::test_connection(&endpoint, role, tell).await)
+        blocking(move || Form { draft: &draft, role, field, kept: kept.as_ref() }.endpoint(&vault)).await
     }
 
     /// Checks a form, and says what starting it would do.
@@ -47,10 +58,10 @@ impl Console {
     /// # Errors
     /// When a field is wrong or the replica cannot live beside the others.
     pub async fn review_draft(&self, draft: ReplicaDraft, replica: Option<String>) -> Result<Review, ConsoleError> {
-        let drafted = self.check(&draft, replica.as_deref())?;
+        let drafted = self.check(&draft, replica.as_deref()).await?;
         let vault = Arc::clone(&self.vault);
         let spec =
-            blocking(move || drafted.definition.spec(|endpoint, field| drafted.password(&vault, endpoint, field)));
+            blocking(move || drafted.definition.spec(|endpoint, field| drafted.secrets(&vault, endpoint, field)));
         Ok(preflight::review(&spec.await?, Plan::Start).await)
     }
 
@@ -64,10 +75,10 @@ impl Console {
         replica: Option<String>,
         tell: impl Fn(ReplicaCheckLine) + Send + Sync,
     ) -> Result<(), ConsoleError> {
-        let drafted = self.check(&draft, replica.as_deref())?;
+        let drafted = self.check(&draft, replica.as_deref()).await?;
         let vault = Arc::clone(&self.vault);
         let spec =
-            blocking(move || drafted.definition.spec(|endpoint, field| drafted.password(&vault, endpoint, field)));
+            blocking(move || drafted.definition.spec(|endpoint, field| drafted.secrets(&vault, endpoint, field)));
         preflight::check(&spec.await?, tell).await;
         Ok(())
     }
@@ -97,7 +108,7 @@ impl Console {
     /// When a field is wrong, or it cannot be kept.
     pub async fn create(&self, draft: ReplicaDraft) -> Result<ReplicaDefinition, ConsoleError> {
         let _keeping = self.keeping.lock().await;
-        let drafted = self.check(&draft, None)?;
+        let drafted = self.check(&draft, None).await?;
         self.keep(drafted, None).await
     }
 
@@ -108,7 +119,7 @@ impl Console {
     /// When a field is wrong, it runs, or it cannot be kept.
     pub async fn update(self: &Arc<Self>, id: &str, draft: ReplicaDraft) -> Result<ReplicaDefinition, ConsoleError> {
         let _changing = self.changing(id).await;
-        let drafted = self.check(&draft, Some(id))?;
+        let drafted = self.check(&draft, Some(id)).await?;
         let previous = self.definition(id)?;
         let runs = self.is_running(id);
         if runs && !keeps_endpoints(&previous, &drafted) {
@@ -130,7 +141,7 @@ impl Console {
         let kept = {
             let _keeping = self.keeping.lock().await;
             // Another may have taken the name or the destination meanwhile.
-            self.check(&draft, Some(id))?;
+            self.compare(&draft, Some(id))?;
             self.keep(drafted, Some(previous.clone())).await?
         };
         self.end_outdated_verify(&previous).await?;
@@ -187,7 +198,15 @@ impl Console {
         ))
     }
 
-    fn check(&self, draft: &ReplicaDraft, replica: Option<&str>) -> Result<Drafted, ConsoleError> {
+    /// Checks a form, with the files that it names.
+    async fn check(&self, draft: &ReplicaDraft, replica: Option<&str>) -> Result<Drafted, ConsoleError> {
+        let drafted = self.compare(draft, replica)?;
+        let vault = Arc::clone(&self.vault);
+        blocking(move || drafted.check_files(&vault).map(|()| drafted)).await
+    }
+
+    /// Checks the fields of a form, and whether it can live beside the other replicas.
+    fn compare(&self, draft: &ReplicaDraft, replica: Option<&str>) -> Result<Drafted, ConsoleError> {
         if replica == Some(demo::ID) {
             return Err(ConsoleError::invalid("name", "The demo cannot be edited: create a replica of your own."));
         }
@@ -227,17 +246,18 @@ fn keep_secrets(
     secrets: Vec<(Credential, tributary_engine::Secret)>,
 ) -> Result<(), ConsoleError> {
     for (credential, secret) in secrets {
-        vault.set(&credential, secret).map_err(|error| {
-            let field = Some(format!("{}.password", field_of(definition, &credential)));
-            ConsoleError::Credential { field, error }
-        })?;
+        vault
+            .set(&credential, secret)
+            .map_err(|error| ConsoleError::Credential { field: field_of(definition, &credential), error })?;
     }
     Ok(())
 }
 
-fn field_of(definition: &Definition, credential: &Credential) -> String {
-    let source = definition.sources.iter().position(|source| source.endpoint.credential.as_ref() == Some(credential));
-    source.map_or_else(|| "destination".to_owned(), |index| format!("sources[{index}]"))
+fn field_of(definition: &Definition, credential: &Credential) -> Option<String> {
+    let (endpoint, field) =
+        definition.endpoints().find(|(endpoint, _)| endpoint.credentials().any(|known| known == credential))?;
+    let of = if endpoint.credential.as_ref() == Some(credential) { PASSWORD } else { PASSPHRASE };
+    Some(format!("{field}.{of}"))
 }
 
 /// A keyring that is locked or gone must not keep a replica from being edited or deleted.
@@ -254,7 +274,7 @@ fn keeps_endpoints(before: &Definition, drafted: &Drafted) -> bool {
     let same = |source: &StoredSource| known(&source.id).is_none_or(|known| known.endpoint == source.endpoint);
     let of_new_source = |credential: &Credential| {
         let mut new = after.sources.iter().filter(|source| known(&source.id).is_none());
-        new.any(|source| source.endpoint.credential.as_ref() == Some(credential))
+        new.any(|source| source.endpoint.credentials().any(|known| known == credential))
     };
     before.destination == after.destination
         && after.sources.iter().all(same)

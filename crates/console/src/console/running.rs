@@ -227,9 +227,8 @@ impl Console {
         }
         let vault = Arc::clone(&self.vault);
         let quota = u64::from(definition.options.spool_quota_mb) << 20;
-        let spec =
-            blocking(move || definition.spec(|endpoint, field| drafting::kept_password(&vault, endpoint, field)))
-                .await?;
+        let spec = blocking(move || definition.spec(|endpoint, field| drafting::kept_secrets(&vault, endpoint, field)))
+            .await?;
         Ok(self.with_spool(spec, quota))
     }
 
@@ -244,7 +243,7 @@ impl Console {
         let vault = Arc::clone(&self.vault);
         let quota = u64::from(drafted.definition.options.spool_quota_mb) << 20;
         let (drafted, spec) = blocking(move || {
-            let spec = drafted.definition.spec(|endpoint, field| drafted.password(&vault, endpoint, field))?;
+            let spec = drafted.definition.spec(|endpoint, field| drafted.secrets(&vault, endpoint, field))?;
             Ok((drafted, spec))
         })
         .await?;

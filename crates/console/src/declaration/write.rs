@@ -7,6 +7,7 @@ use tributary_engine::{Endpoint, Trust};
 use super::SecretPlace;
 use crate::definition::{Definition, StoredEndpoint};
 use crate::dto::{ExpiryChoice, ReplicaOptions};
+use crate::tls::StoredTls;
 
 const HEAD: &str = "\
 # Replicas of Tributary, without secrets. `tributary import` and the window take them in; `tributary run` runs them.
@@ -45,13 +46,17 @@ fn quoted(value: &str) -> String {
 }
 
 fn endpoint(text: &mut String, stored: &StoredEndpoint, owner: &str, (url, prefix): (&str, &str)) {
-    let endpoint: Endpoint = stored.with_password(None);
+    let endpoint: Endpoint = stored.bare();
     line(text, url, quoted(&endpoint.url()));
     if let Some(Trust::Certificate(pem)) = endpoint.tls.as_ref().map(|tls| &tls.trust) {
         line(text, &format!("{prefix}certificate"), block(pem));
     }
     if let Some(credential) = &stored.credential {
-        line(text, &format!("{prefix}password"), SecretPlace::of(credential, owner));
+        line(text, &format!("{prefix}password"), SecretPlace::of(credential, &format!("{owner} password")));
+    }
+    if let Some(credential) = stored.tls.as_ref().and_then(StoredTls::passphrase) {
+        let place = SecretPlace::of(credential, &format!("{owner} key passphrase"));
+        line(text, &format!("{prefix}key_passphrase"), place);
     }
 }
 

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::Intent;
+use super::{Intent, TlsView};
 
 /// A replica as it is kept. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -94,8 +94,10 @@ pub struct EndpointView {
     pub port: u16,
     /// The name under which Sentinels know it; the host is a list of them then, with commas between.
     pub sentinel: Option<String>,
-    /// Whether it speaks TLS.
-    pub tls: bool,
+    /// How it speaks TLS; none for an open link.
+    pub tls: Option<TlsView>,
+    /// Whether a relay at this address compresses the link.
+    pub compression: bool,
     /// The ACL user.
     pub username: Option<String>,
     /// One database only.

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::ReplicaOptions;
+use super::{ReplicaOptions, TlsDraft};
 
 /// A replica as the form holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -39,8 +39,10 @@ pub struct EndpointDraft {
     pub port: u16,
     /// The name under which Sentinels know it; the host is a list of them then, with commas between.
     pub sentinel: Option<String>,
-    /// Whether to speak TLS (`rediss://`).
-    pub tls: bool,
+    /// How to speak TLS (`rediss://`); none for an open link.
+    pub tls: Option<TlsDraft>,
+    /// Whether a relay at this address compresses the link; for sources only.
+    pub compression: bool,
     /// The ACL user; none for the default user.
     pub username: Option<String>,
     /// One database only; none for all of them.

@@ -45,8 +45,12 @@ pub struct ReplicaLive {
     pub worst_lag_ms: Option<f64>,
     /// Commands applied a second, all sources together.
     pub writes_per_sec: Option<f64>,
-    /// Bytes received a second, all sources together.
+    /// Bytes received a second, all sources together, decompressed.
     pub bytes_per_sec: Option<f64>,
+    /// The same on the wire.
+    pub wire_bytes_per_sec: Option<f64>,
+    /// Whether the destination or any source is believed whatever certificate it shows.
+    pub insecure: bool,
     /// Why it stopped or retries.
     pub failure: Option<FailureView>,
     /// The destination server.
@@ -103,8 +107,30 @@ pub struct SourceLive {
     pub last_command_at: Option<u64>,
     /// Commands applied a second.
     pub commands_per_sec: Option<f64>,
-    /// Bytes received a second.
+    /// Bytes received a second, decompressed.
     pub bytes_per_sec: Option<f64>,
+    /// The same on the wire.
+    pub wire_bytes_per_sec: Option<f64>,
+    /// Whether its link is encrypted.
+    pub tls: bool,
+    /// Whether it is believed whatever certificate it shows.
+    pub insecure: bool,
+    /// Whether a relay compresses its link.
+    pub compression: bool,
+    /// Bytes received since the start, decompressed.
+    pub bytes: u64,
+    /// The same on the wire, without the overhead of TLS.
+    pub wire_bytes: u64,
+    /// How many times fewer those are; unknown until something came, or without compression.
+    pub ratio: Option<f64>,
+    /// How many bytes the wire was spared; unknown like the ratio.
+    pub saved_bytes: Option<u64>,
+    /// Whether the source sends faster than its relay compresses; unknown until the relay has told.
+    pub relay_behind: Option<bool>,
+    /// What the relay's processor does for this link just now: 0.05 is 5 % of one core.
+    pub relay_cpu: Option<f64>,
+    /// The same for decompressing here.
+    pub decompress_cpu: Option<f64>,
     /// Offset received.
     pub received: u64,
     /// Offset applied.

@@ -11,6 +11,7 @@ mod file_load;
 mod live;
 mod report;
 mod settings;
+mod tls;
 mod transfer;
 mod verify;
 
@@ -28,6 +29,10 @@ pub use report::{
     ServerRole, Verdict,
 };
 pub use settings::{CloseDecision, CloseRequest, Intent, KeyringState, OnClose, Settings, StartupState, Theme};
+pub use tls::{
+    CertificateView, CertificatesFailure, CertificatesReport, IdentityDraft, IdentityView, TlsDraft, TlsOldest,
+    TlsView, TrustChoice,
+};
 pub use transfer::ImportReport;
 pub use verify::{
     DifferenceKind, DifferencePage, DifferenceView, ExportFormat, ExportedFile, KindCounts, RepairLive, RepairOutcome,
@@ -58,6 +63,7 @@ pub fn export_bindings(dir: &std::path::Path) -> Result<(), ts_rs::ExportError> 
     ExportFormat::export_all(&config)?;
     ExportedFile::export_all(&config)?;
     ImportReport::export_all(&config)?;
+    CertificatesReport::export_all(&config)?;
     CloseDecision::export_all(&config)?;
     CloseRequest::export_all(&config)?;
     StartupState::export_all(&config)

@@ -157,8 +157,10 @@ pub struct Series {
     pub lag_ms: Vec<Option<f64>>,
     /// The mean rate of commands in each step.
     pub writes_per_sec: Vec<Option<f64>>,
-    /// The mean rate of bytes in each step.
+    /// The mean rate of bytes in each step, decompressed.
     pub bytes_per_sec: Vec<Option<f64>>,
+    /// The same on the wire.
+    pub wire_bytes_per_sec: Vec<Option<f64>>,
     /// What happened meanwhile.
     pub marks: Vec<SeriesMark>,
 }

@@ -95,7 +95,8 @@ fn read(connection: &Connection, id: &str) -> Result<Option<Definition>, StoreEr
         .optional()?;
     let Some((name, intent, created_at, options)) = head else { return Ok(None) };
     let mut statement = connection.prepare(
-        "SELECT id, name, host, port, tls, username, db, credential, credential_place, stopped, sentinel
+        "SELECT id, name, host, port, tls_options, username, db, credential, credential_place, stopped, sentinel,
+                compression
          FROM endpoints WHERE replica_id = ?1 ORDER BY position",
     )?;
     let mut rows = statement.query([id])?;
@@ -122,11 +123,13 @@ fn read_endpoint(row: &Row<'_>) -> Result<StoredEndpoint, StoreError> {
             return Err(StoreError::Unknown { what: "credential place", value: place.unwrap_or_default().to_owned() });
         }
     };
+    let tls: Option<String> = row.get(4)?;
     Ok(StoredEndpoint {
         host: row.get(2)?,
         port: row.get(3)?,
         sentinel: row.get(10)?,
-        tls: row.get(4)?,
+        tls: tls.as_deref().map(serde_json::from_str).transpose()?,
+        compression: row.get(11)?,
         username: row.get(5)?,
         db: row.get(6)?,
         credential,
@@ -146,9 +149,9 @@ fn insert_endpoint(
         Place::Memory => "memory",
     });
     connection.execute(
-        "INSERT INTO endpoints (replica_id, position, id, name, host, port, tls, username, db, credential, credential_place,
-                                stopped, sentinel)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        "INSERT INTO endpoints (replica_id, position, id, name, host, port, tls_options, username, db, credential,
+                                credential_place, stopped, sentinel, compression)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         params![
             replica,
             position,
@@ -156,13 +159,14 @@ fn insert_endpoint(
             name,
             endpoint.host,
             endpoint.port,
-            endpoint.tls,
+            endpoint.tls.as_ref().map(serde_json::to_string).transpose()?,
             endpoint.username,
             endpoint.db,
             endpoint.credential.as_ref().map(|credential| &credential.reference),
             place,
             stopped,
             endpoint.sentinel,
+            endpoint.compression,
         ],
     )?;
     Ok(())
@@ -188,17 +192,33 @@ fn parse_intent(word: &str) -> Result<Intent, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dto::ReplicaOptions;
+    use crate::dto::{ReplicaOptions, TlsOldest, TrustChoice};
+    use crate::tls::{StoredIdentity, StoredTls};
 
     fn endpoint(port: u16, credential: Option<Credential>) -> StoredEndpoint {
         StoredEndpoint {
             host: "db".into(),
             port,
             sentinel: Some("m".into()),
-            tls: true,
+            tls: (port > 1).then(tls),
+            compression: port == 2,
             username: Some("u".into()),
             db: Some(3),
             credential,
+        }
+    }
+
+    fn tls() -> StoredTls {
+        StoredTls {
+            trust: TrustChoice::Certificate { pem: "a\nb".into() },
+            server_name: Some("db".into()),
+            identity: Some(StoredIdentity {
+                certificate: "/c".into(),
+                key: "/k".into(),
+                passphrase: Some(Credential { reference: "r/s/key".into(), place: Place::Keyring }),
+            }),
+            oldest: TlsOldest::Tls13,
+            insecure: true,
         }
     }
 

@@ -40,8 +40,10 @@ pub struct Sample {
     pub lag_ms: Option<f64>,
     /// Commands applied a second.
     pub writes_per_sec: Option<f64>,
-    /// Bytes received a second.
+    /// Bytes received a second, decompressed.
     pub bytes_per_sec: Option<f64>,
+    /// The same on the wire.
+    pub wire_bytes_per_sec: Option<f64>,
 }
 
 /// How a range is drawn: its length, the step of its points, and the step of the rows it is read from.
@@ -72,14 +74,15 @@ impl Store {
         let transaction = connection.transaction()?;
         {
             let mut statement = transaction.prepare_cached(
-                "INSERT OR REPLACE INTO samples (replica_id, source_id, step, at, lag_ms, writes_per_sec, bytes_per_sec)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT OR REPLACE INTO samples
+                     (replica_id, source_id, step, at, lag_ms, writes_per_sec, bytes_per_sec, wire_bytes_per_sec)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?;
             for s in samples {
                 let source = s.source_id.as_deref().unwrap_or_default();
                 let (step, at) = (to_sql(SECOND), to_sql(second));
-                let row = params![s.replica_id, source, step, at, s.lag_ms, s.writes_per_sec, s.bytes_per_sec];
-                statement.execute(row)?;
+                let rates = (s.writes_per_sec, s.bytes_per_sec, s.wire_bytes_per_sec);
+                statement.execute(params![s.replica_id, source, step, at, s.lag_ms, rates.0, rates.1, rates.2])?;
             }
         }
         if second.is_multiple_of(MINUTE) {
@@ -111,6 +114,7 @@ impl Store {
             series.lag_ms.append(&mut rest.lag_ms);
             series.writes_per_sec.append(&mut rest.writes_per_sec);
             series.bytes_per_sec.append(&mut rest.bytes_per_sec);
+            series.wire_bytes_per_sec.append(&mut rest.wire_bytes_per_sec);
         }
         let marks = self.events_since(replica, from)?.into_iter();
         let marked = marks.filter(|event| match scope {
@@ -128,7 +132,8 @@ impl Store {
     fn fill(&self, series: &mut Series, replica: &str, scope: Scope<'_>, rows: u64) -> Result<(), StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
-            "SELECT at / ?4 * ?4 AS bucket, max(lag_ms), avg(writes_per_sec), avg(bytes_per_sec) FROM samples
+            "SELECT at / ?4 * ?4 AS bucket, max(lag_ms), avg(writes_per_sec), avg(bytes_per_sec), avg(wire_bytes_per_sec)
+             FROM samples
              WHERE replica_id = ?1 AND source_id = ?2 AND step = ?3 AND at BETWEEN ?5 AND ?6
              GROUP BY bucket ORDER BY bucket",
         )?;
@@ -146,6 +151,7 @@ impl Store {
             series.lag_ms.push(row.get(1)?);
             series.writes_per_sec.push(row.get(2)?);
             series.bytes_per_sec.push(row.get(3)?);
+            series.wire_bytes_per_sec.push(row.get(4)?);
         }
         Ok(())
     }
@@ -160,6 +166,7 @@ fn empty() -> Series {
         lag_ms: Vec::new(),
         writes_per_sec: Vec::new(),
         bytes_per_sec: Vec::new(),
+        wire_bytes_per_sec: Vec::new(),
         marks: Vec::new(),
     }
 }
@@ -169,14 +176,17 @@ fn push_gap(series: &mut Series, at: u64) {
     series.lag_ms.push(None);
     series.writes_per_sec.push(None);
     series.bytes_per_sec.push(None);
+    series.wire_bytes_per_sec.push(None);
 }
 
 /// Sums up every whole minute that has only seconds so far, and drops what is past its age.
 fn thin(connection: &rusqlite::Connection, now: u64) -> Result<(), StoreError> {
     let minute = now / MINUTE * MINUTE;
     connection.execute(
-        "INSERT OR REPLACE INTO samples (replica_id, source_id, step, at, lag_ms, writes_per_sec, bytes_per_sec)
-         SELECT replica_id, source_id, ?1, at / ?1 * ?1 AS bucket, max(lag_ms), avg(writes_per_sec), avg(bytes_per_sec)
+        "INSERT OR REPLACE INTO samples
+             (replica_id, source_id, step, at, lag_ms, writes_per_sec, bytes_per_sec, wire_bytes_per_sec)
+         SELECT replica_id, source_id, ?1, at / ?1 * ?1 AS bucket, max(lag_ms), avg(writes_per_sec), avg(bytes_per_sec),
+                avg(wire_bytes_per_sec)
          FROM samples WHERE step = ?2 AND at >= ?3 AND at < ?4 GROUP BY replica_id, source_id, bucket",
         params![to_sql(MINUTE), to_sql(SECOND), to_sql(minute.saturating_sub(HOUR)), to_sql(minute)],
     )?;
@@ -205,6 +215,7 @@ mod tests {
             lag_ms: Some(lag),
             writes_per_sec: Some(10.0),
             bytes_per_sec: None,
+            wire_bytes_per_sec: Some(lag * 2.0),
         }
     }
 
@@ -220,6 +231,8 @@ mod tests {
         assert_eq!(series.lag_ms, [Some(900.0), Some(5.0), Some(5.0)]);
         assert_eq!(series.writes_per_sec, [Some(10.0); 3]);
         assert_eq!(series.bytes_per_sec, [None; 3]);
+        // 59 times 10 and once 1800, a minute.
+        assert_eq!(series.wire_bytes_per_sec, [Some((59.0 * 10.0 + 1_800.0) / 60.0), Some(10.0), Some(10.0)]);
     }
 
     #[test]

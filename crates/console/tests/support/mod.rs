@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each suite uses a part of it")]
 
+pub mod relay;
+
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::Path;
@@ -15,8 +17,8 @@ use tokio::task::AbortHandle;
 use tributary_console::Console;
 use tributary_console::credentials::{CredentialError, Keyring, Secret};
 use tributary_console::dto::{
-    EndpointDraft, EndpointView, PasswordDraft, ReplicaDefinition, ReplicaDraft, ReplicaLive, SourceDefinition,
-    SourceDraft,
+    EndpointDraft, EndpointView, IdentityDraft, PasswordDraft, ReplicaDefinition, ReplicaDraft, ReplicaLive,
+    SourceDefinition, SourceDraft, TlsDraft, TlsView,
 };
 
 /// Generous: a busy machine is no failure.
@@ -113,7 +115,16 @@ impl Server {
     pub fn draft(&self) -> EndpointDraft {
         let password = PasswordDraft::Set { value: self.password.clone(), this_run_only: false };
         let host = "127.0.0.1".into();
-        EndpointDraft { host, port: self.port, sentinel: None, tls: false, username: None, db: None, password }
+        EndpointDraft {
+            host,
+            port: self.port,
+            sentinel: None,
+            tls: None,
+            compression: false,
+            username: None,
+            db: None,
+            password,
+        }
     }
 }
 
@@ -167,6 +178,11 @@ impl RememberingKeyring {
         self.0.lock().unwrap().len()
     }
 
+    /// What it holds under an account.
+    pub fn kept(&self, account: &str) -> Option<String> {
+        self.0.lock().unwrap().get(account).map(|secret| secret.expose().to_owned())
+    }
+
     /// From now on it takes nothing.
     pub fn lock(&self) {
         self.1.store(true, Ordering::SeqCst);
@@ -212,7 +228,8 @@ pub fn form_of(kept: &ReplicaDefinition) -> ReplicaDraft {
         host: endpoint.host.clone(),
         port: endpoint.port,
         sentinel: endpoint.sentinel.clone(),
-        tls: endpoint.tls,
+        tls: endpoint.tls.clone().map(tls_of),
+        compression: endpoint.compression,
         username: endpoint.username.clone(),
         db: endpoint.db,
         password: PasswordDraft::Keep,
@@ -227,6 +244,21 @@ pub fn form_of(kept: &ReplicaDefinition) -> ReplicaDraft {
         destination: endpoint(&kept.destination),
         sources: kept.sources.iter().map(source).collect(),
         options: kept.options.clone(),
+    }
+}
+
+/// TLS of a form that is opened on what is kept: the passphrase stays.
+pub fn tls_of(kept: TlsView) -> TlsDraft {
+    TlsDraft {
+        trust: kept.trust,
+        server_name: kept.server_name,
+        identity: kept.identity.map(|identity| IdentityDraft {
+            certificate: identity.certificate,
+            key: identity.key,
+            passphrase: PasswordDraft::Keep,
+        }),
+        oldest: kept.oldest,
+        insecure: kept.insecure,
     }
 }
 

@@ -58,9 +58,17 @@ worstLagMs: number | null,
  */
 writesPerSec: number | null, 
 /**
- * Bytes received a second, all sources together.
+ * Bytes received a second, all sources together, decompressed.
  */
 bytesPerSec: number | null, 
+/**
+ * The same on the wire.
+ */
+wireBytesPerSec: number | null, 
+/**
+ * Whether the destination or any source is believed whatever certificate it shows.
+ */
+insecure: boolean, 
 /**
  * Why it stopped or retries.
  */

@@ -30,9 +30,13 @@ lagMs: Array<number | null>,
  */
 writesPerSec: Array<number | null>, 
 /**
- * The mean rate of bytes in each step.
+ * The mean rate of bytes in each step, decompressed.
  */
 bytesPerSec: Array<number | null>, 
+/**
+ * The same on the wire.
+ */
+wireBytesPerSec: Array<number | null>, 
 /**
  * What happened meanwhile.
  */

@@ -73,9 +73,53 @@ lastCommandAt: number | null,
  */
 commandsPerSec: number | null, 
 /**
- * Bytes received a second.
+ * Bytes received a second, decompressed.
  */
 bytesPerSec: number | null, 
+/**
+ * The same on the wire.
+ */
+wireBytesPerSec: number | null, 
+/**
+ * Whether its link is encrypted.
+ */
+tls: boolean, 
+/**
+ * Whether it is believed whatever certificate it shows.
+ */
+insecure: boolean, 
+/**
+ * Whether a relay compresses its link.
+ */
+compression: boolean, 
+/**
+ * Bytes received since the start, decompressed.
+ */
+bytes: number, 
+/**
+ * The same on the wire, without the overhead of TLS.
+ */
+wireBytes: number, 
+/**
+ * How many times fewer those are; unknown until something came, or without compression.
+ */
+ratio: number | null, 
+/**
+ * How many bytes the wire was spared; unknown like the ratio.
+ */
+savedBytes: number | null, 
+/**
+ * Whether the source sends faster than its relay compresses; unknown until the relay has told.
+ */
+relayBehind: boolean | null, 
+/**
+ * What the relay's processor does for this link just now: 0.05 is 5 % of one core.
+ */
+relayCpu: number | null, 
+/**
+ * The same for decompressing here.
+ */
+decompressCpu: number | null, 
 /**
  * Offset received.
  */
