@@ -121,7 +121,7 @@ export const tls = {
   options: "TLS options",
   trusted: "What is trusted",
   trust: {
-    system: "This system’s authorities",
+    system: "This system's authorities",
     file: "A CA file",
     certificate: "A pasted certificate",
   } satisfies Record<TrustKind, string>,
@@ -142,11 +142,11 @@ export const tls = {
   key: "Key of the client certificate",
   keyHelp: "PEM: PKCS#8, PKCS#1 or SEC 1.",
   passphrase: "Passphrase of the key",
-  passphraseHelp: "Empty: the key is not encrypted. Kept in the system's keyring only.",
+  passphraseHelp: "Empty: not encrypted. Kept in the keyring only.",
   passphraseKept: "The stored passphrase is used.",
   insecure: "Skip verification",
   insecureHelp:
-    "Any certificate is accepted: whoever stands between can read and change what goes over this link, the password too.",
+    "Any certificate is accepted: whoever stands between can read and change all of it, passwords too.",
 };
 
 export const certificates = {
@@ -178,7 +178,7 @@ export const certificates = {
 export const compression = {
   label: "Compress the link (gzip)",
   help: "Needs a relay beside the source. It costs processor time at the relay and here, and pays where the network is slower than the compressor.",
-  how: "At the source:",
+  how: "Beside the source:",
   command: "tributary relay --listen 0.0.0.0:7379 --upstream 127.0.0.1:6379",
   address: "Host and port above are the relay's then.",
   measured: (ratio: string, relay: string, here: string): string =>

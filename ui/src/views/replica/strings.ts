@@ -125,9 +125,9 @@ export const replica = {
     tls: "TLS",
     open: "not encrypted",
     trust: {
-      system: "this system's authorities",
-      file: "by a CA file",
-      certificate: "just one certificate",
+      system: "system's authorities",
+      file: "CA file",
+      certificate: "one certificate",
     } satisfies Record<TrustKind, string>,
     compression: "Compression",
     gzip: "gzip, by a relay",
