@@ -287,7 +287,7 @@ pub(crate) fn new_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dto::ApiError;
+    use crate::dto::{ApiError, TlsOldest, TrustChoice};
 
     fn endpoint_draft(host: &str) -> EndpointDraft {
         let password = PasswordDraft::Set { value: "hunter2".into(), this_run_only: false };
@@ -333,7 +333,8 @@ mod tests {
     #[test]
     fn every_mistake_is_reported_at_its_field() {
         type Spoil = fn(&mut ReplicaDraft);
-        let cases: [(&str, Spoil); 9] = [
+        let cases: [(&str, Spoil); 10] = [
+            ("destination.compression", |d| d.destination.compression = true),
             ("name", |d| d.name = "  ".into()),
             ("name", |d| d.name = "taken".into()),
             ("destination.host", |d| d.destination.host = "redis://x".into()),
@@ -378,5 +379,17 @@ mod tests {
         assert_eq!(draft.password, PasswordDraft::Set { value: "s3cret".into(), this_run_only: false });
         let error: ApiError = parse_url("http://x").err().unwrap().into();
         assert_eq!((error.code.as_str(), error.field.as_deref()), ("invalid", Some("url")));
+        let url = "rediss://h?ca=/ca.pem&cert=/c.pem&key=/k.pem&sni=db&tls-min=1.3&insecure=true&compress=gzip";
+        let draft = parse_url(url).unwrap();
+        let identity =
+            IdentityDraft { certificate: "/c.pem".into(), key: "/k.pem".into(), passphrase: PasswordDraft::None };
+        let tls = TlsDraft {
+            trust: TrustChoice::File { path: "/ca.pem".into() },
+            server_name: Some("db".into()),
+            identity: Some(identity),
+            oldest: TlsOldest::Tls13,
+            insecure: true,
+        };
+        assert_eq!((draft.compression, draft.tls), (true, Some(tls)));
     }
 }

@@ -26,6 +26,10 @@ pub(crate) async fn test_connection(
     });
     match engine::examine(endpoint, |finding| tell(line(finding))).await {
         Ok(found) => {
+            if let Some(compression) = engine::check_compression(endpoint).await {
+                let engine::CheckLine { what, found, verdict, todo, .. } = compression;
+                tell(line(Finding { what, found, verdict, todo }));
+            }
             for extra in for_role(&found, role) {
                 tell(extra);
             }
@@ -73,8 +77,12 @@ fn check_line(line: engine::CheckLine) -> ReplicaCheckLine {
 }
 
 fn line(finding: Finding) -> CheckLine {
-    let verdict = if finding.problem { Verdict::Problem } else { Verdict::Ok };
-    CheckLine { what: finding.what.to_owned(), found: finding.found, verdict, hint: None }
+    let verdict = match finding.verdict {
+        engine::CheckVerdict::Ok => Verdict::Ok,
+        engine::CheckVerdict::Warning | engine::CheckVerdict::Unknown => Verdict::Warning,
+        engine::CheckVerdict::Fails => Verdict::Problem,
+    };
+    CheckLine { what: finding.what.to_owned(), found: finding.found, verdict, hint: finding.todo }
 }
 
 /// What matters only to a source, or only to a destination.

@@ -257,3 +257,80 @@ pub(crate) fn at_rest(definition: &Definition) -> ReplicaLive {
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn running(compression: Option<engine::Compression>) -> engine::SourceStatus {
+        engine::SourceStatus {
+            id: "s".into(),
+            name: "s".into(),
+            endpoint: "h:1".into(),
+            run_id: None,
+            status: engine::Status::Synced,
+            phase: engine::Phase::Synced,
+            progress: None,
+            bytes_done: None,
+            bytes_total: None,
+            keys: 0,
+            keys_total: None,
+            omitted: 0,
+            time_left: None,
+            lag: None,
+            lag_bytes: None,
+            received: 0,
+            applied: 0,
+            durable: None,
+            commands: 0,
+            bytes: 1_000,
+            wire_bytes: 250,
+            compression,
+            last_command_at: None,
+            retry: None,
+            failure: None,
+            spool_bytes: 0,
+            spool_disk_bytes: 0,
+            clock_skew_ms: None,
+        }
+    }
+
+    fn rates() -> Rates {
+        let some = Some(0.5);
+        Rates { bytes: Some(8.0), wire_bytes: Some(2.0), relay_cpu: some, decompress_cpu: some, ..Rates::default() }
+    }
+
+    #[test]
+    fn what_compression_spares_and_costs_is_told_once_it_is_known() {
+        let told =
+            engine::Compression { relay_behind: true, relay_bytes: 7, cpu: Duration::ZERO, ..Default::default() };
+        let live = source(&running(Some(told)), rates(), None);
+        assert_eq!((live.bytes_per_sec, live.wire_bytes_per_sec), (Some(8.0), Some(2.0)));
+        assert_eq!((live.ratio, live.saved_bytes, live.relay_behind), (Some(4.0), Some(750), Some(true)));
+        assert_eq!((live.relay_cpu, live.decompress_cpu), (Some(0.5), Some(0.5)));
+        // The relay has not spoken yet.
+        let silent = source(&running(Some(engine::Compression::default())), rates(), None);
+        assert_eq!((silent.relay_behind, silent.relay_cpu, silent.decompress_cpu), (None, None, Some(0.5)));
+        let nothing = engine::SourceStatus { bytes: 0, wire_bytes: 0, ..running(Some(told)) };
+        assert_eq!(source(&nothing, rates(), None).ratio, None);
+    }
+
+    #[test]
+    fn without_compression_there_is_nothing_to_tell_of_it() {
+        let live = source(&running(None), rates(), None);
+        assert_eq!((live.compression, live.ratio, live.saved_bytes), (false, None, None));
+        assert_eq!((live.relay_behind, live.relay_cpu, live.decompress_cpu), (None, None, None));
+        assert_eq!(live.wire_bytes_per_sec, Some(2.0));
+    }
+
+    #[test]
+    fn a_source_that_stopped_keeps_its_totals_and_has_no_rates() {
+        let told = engine::Compression { relay_bytes: 7, ..Default::default() };
+        let stopped = engine::SourceStatus { status: engine::Status::Stopped, ..running(Some(told)) };
+        let live = source(&stopped, rates(), None);
+        assert_eq!((live.wire_bytes_per_sec, live.relay_cpu, live.relay_behind), (None, None, None));
+        assert_eq!((live.bytes, live.ratio), (1_000, Some(4.0)));
+    }
+}

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
 use crate::clients::{OwnClient, OwnClients};
-use crate::dial::{self, dial};
+use crate::dial::{self, Dialled, dial};
 use crate::refusal::{refused, without_secret};
 use crate::{Endpoint, ErrorKind, Failure, Secret};
 
@@ -32,6 +32,8 @@ pub(crate) struct Control {
     connection: MultiplexedConnection,
     driver: JoinHandle<()>,
     peer: Peer,
+    /// The version of TLS that was agreed on; `None` for an open link.
+    tls: Option<&'static str>,
     /// Kept for as long as the connection lasts.
     known: Option<OwnClient>,
 }
@@ -40,7 +42,7 @@ impl Control {
     /// Connects and authenticates.
     pub(crate) async fn open(endpoint: &Endpoint) -> Result<Self, Failure> {
         let peer = Peer { name: endpoint.authority(), password: endpoint.password.clone() };
-        let (mut reader, mut writer) = dial(endpoint).await?;
+        let Dialled { mut reader, mut writer, tls } = dial(endpoint).await?;
         if endpoint.tls.is_some() {
             first_word(&mut reader, &mut writer, &peer.name).await?;
         }
@@ -52,7 +54,7 @@ impl Control {
             .await
             .map_err(|e| failure(&peer, "connecting", &e))?;
         let driver = tokio::spawn(driver);
-        let mut control = Self { connection, driver, peer, known: None };
+        let mut control = Self { connection, driver, peer, tls, known: None };
         if let Some(auth) = auth_args(endpoint) {
             control.query::<String>(&auth).await?;
         }
@@ -67,6 +69,11 @@ impl Control {
     /// Makes a connection that lasts known as ours, where the server tells its number.
     pub(crate) async fn belongs_to(&mut self, own: &Arc<OwnClients>) {
         self.known = self.query(&["CLIENT", "ID"]).await.ok().map(|id| own.add(id));
+    }
+
+    /// The version of TLS that was agreed on, as `TLS 1.3`; `None` for an open link.
+    pub(crate) fn tls(&self) -> Option<&'static str> {
+        self.tls
     }
 
     /// `host:port` of the server.

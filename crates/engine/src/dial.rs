@@ -16,20 +16,29 @@ pub(crate) type Reader = Box<dyn AsyncRead + Send + Sync + Unpin>;
 /// The writing half of a connection.
 pub(crate) type Writer = Box<dyn AsyncWrite + Send + Sync + Unpin>;
 
+/// A connection to a server.
+pub(crate) struct Dialled {
+    pub reader: Reader,
+    pub writer: Writer,
+    /// The version of TLS that was agreed on, as `TLS 1.3`; `None` for an open link.
+    pub tls: Option<&'static str>,
+}
+
 /// Connects to a server.
 ///
 /// # Errors
 /// `dns`, `unreachable`, `timed_out` or `tls`.
-pub(crate) async fn dial(endpoint: &Endpoint) -> Result<(Reader, Writer), Failure> {
+pub(crate) async fn dial(endpoint: &Endpoint) -> Result<Dialled, Failure> {
     let name = endpoint.authority();
     let (host, tcp) = reach(endpoint, &name).await?;
     let Some(options) = &endpoint.tls else {
         let (reader, writer) = tcp.into_split();
-        return Ok((Box::new(reader), Box::new(writer)));
+        return Ok(Dialled { reader: Box::new(reader), writer: Box::new(writer), tls: None });
     };
     let stream = secure(options, &host, tcp, &name).await?;
+    let tls = Some(stream.version());
     let (reader, writer) = tokio::io::split(stream);
-    Ok((Box::new(reader), Box::new(writer)))
+    Ok(Dialled { reader: Box::new(reader), writer: Box::new(writer), tls })
 }
 
 /// Opens the connection that is to be encrypted, or not; with the host that it leads to.

@@ -1,5 +1,6 @@
 //! What a connection test finds out about a server.
 
+use crate::check::{self, CheckVerdict};
 use crate::control::{Control, Info};
 use crate::{Endpoint, Failure};
 
@@ -62,7 +63,9 @@ pub struct Finding {
     /// What was found.
     pub found: String,
     /// Whether it stands in the way of a sync.
-    pub problem: bool,
+    pub verdict: CheckVerdict,
+    /// What the user can do, where there is something.
+    pub todo: Option<String>,
 }
 
 /// Connects, authenticates and asks, telling each finding as it is found.
@@ -71,21 +74,23 @@ pub struct Finding {
 /// What keeps the server from being used at all.
 pub async fn examine(endpoint: &Endpoint, mut tell: impl FnMut(Finding)) -> Result<Examination, Failure> {
     let mut control = Control::open(endpoint).await?;
-    let mut say = |what, found: String, problem| tell(Finding { what, found, problem });
-    say("Connection", format!("{} accepts the connection and the credentials", control.name()), false);
+    let fine = |what, found| Finding { what, found, verdict: CheckVerdict::Ok, todo: None };
+    tell(fine("Connection", format!("{} accepts the connection and the credentials", control.name())));
+    if let Some(options) = &endpoint.tls {
+        tell(check::encryption(options, control.tls()));
+    }
     let mut facts = facts(&mut control).await?;
-    say("Server", format!("{} {}", facts.product.name(), facts.version), false);
+    tell(fine("Server", format!("{} {}", facts.product.name(), facts.version)));
     let role = match &facts.replica_of {
         Some(master) => format!("replica of {master}"),
         None => "primary".to_owned(),
     };
-    say("Role", role, false);
+    tell(fine("Role", role));
     let databases = facts.keys_by_db.len();
-    say(
+    tell(fine(
         "Keys",
         format!("{} in {databases} {}", facts.keys(None), if databases == 1 { "database" } else { "databases" }),
-        false,
-    );
+    ));
     facts.may_psync = may_psync(&mut control, endpoint, &facts.version).await;
     Ok(facts)
 }

@@ -48,7 +48,7 @@ mod supervisor;
 mod writer;
 
 pub use certificates::{Shown, certificates};
-pub use check::{CheckLine, CheckVerdict, check};
+pub use check::{CheckLine, CheckVerdict, check, check_compression};
 pub use clients::{OwnClient, OwnClients};
 pub use compare::{
     CompareHandle, CompareMode, CompareOptions, CompareProgress, CompareStage, Difference, DifferenceKind, KindCounts,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::verify::not_written;
 use super::{Console, blocking, lock};
 use crate::credentials::{Keyring, Vault};
-use crate::declaration::{self, Declarations, Planned, SecretPlace};
+use crate::declaration::{self, Declarations, Planned, PlannedSecret, SecretPlace};
 use crate::definition::Definition;
 use crate::demo;
 use crate::dto::ImportReport;
@@ -130,19 +130,20 @@ fn report(planned: &[Planned], vault: &Vault) -> ImportReport {
         those.map(|next| next.definition.name.clone()).collect()
     };
     let needed = planned.iter().flat_map(|next| &next.secrets);
-    let missing = needed.filter_map(|secret| Some(format!("{}: {}", secret.owner, absent(&secret.place, vault)?)));
+    let missing = needed.filter_map(|secret| Some(format!("{}: {}", secret.owner, absent(secret, vault)?)));
     ImportReport { added: names(false), replaced: names(true), missing: missing.collect() }
 }
 
 /// Why a secret is not at hand here; none when it is.
-fn absent(place: &SecretPlace, vault: &Vault) -> Option<String> {
+fn absent(secret: &PlannedSecret, vault: &Vault) -> Option<String> {
+    let (place, what) = (&secret.place, secret.what);
     match place {
         SecretPlace::Env(_) | SecretPlace::File(_) => {
-            Some(format!("`tributary run` reads its password from {place}; the window needs it entered"))
+            Some(format!("`tributary run` reads its {what} from {place}; the window needs it entered"))
         }
         SecretPlace::Keyring(account) => match vault.get(&place.credential(), account) {
             Ok(_) => None,
-            Err(error) => Some(format!("{error}; enter its password")),
+            Err(error) => Some(format!("{error}; enter its {what}")),
         },
     }
 }

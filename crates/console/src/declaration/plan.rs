@@ -1,13 +1,17 @@
 //! What a file means for the definitions that are kept: which of its replicas are known, and what each becomes.
 
+use std::path::Path;
+
 use super::{DeclarationError, Declarations, DeclaredEndpoint, DeclaredReplica, DeclaredSource, Flush, SecretPlace};
 use crate::chain;
 use crate::definition::{Definition, EndpointSecrets, StoredEndpoint, StoredSource};
 use crate::drafting::new_id;
-use crate::dto::Intent;
+use crate::drafting::tls::check_pem;
+use crate::dto::{Intent, TrustChoice};
 use crate::error::ConsoleError;
 use crate::identities::Identities;
 use crate::time::now_ms;
+use crate::tls::StoredTls;
 
 /// What one replica of a file becomes.
 #[derive(Debug, Clone)]
@@ -23,6 +27,8 @@ pub(crate) struct Planned {
 #[derive(Debug, Clone)]
 pub(crate) struct PlannedSecret {
     pub place: SecretPlace,
+    /// What it is, as a message names it.
+    pub what: &'static str,
     /// The line of the endpoint it belongs to.
     pub line: usize,
     /// That endpoint, as a message names it.
@@ -121,16 +127,38 @@ fn stored(
     secrets: &mut Vec<PlannedSecret>,
 ) -> Result<StoredEndpoint, DeclarationError> {
     let mut endpoint = StoredEndpoint::from(&declared.endpoint);
-    if declared.key_passphrase.is_some() || endpoint.bare() != declared.endpoint {
-        let message = "a database of this version keeps no parameters of TLS or compression: leave them out";
-        return Err(file.wrong(declared.line, message));
+    if let Some(tls) = &endpoint.tls {
+        check_tls(tls).map_err(|message| file.wrong(declared.line, message))?;
     }
     let owner = format!("“{owner}” ({})", declared.endpoint.address());
-    if let Some(place) = &declared.password {
-        endpoint.credential = Some(place.credential());
-        secrets.push(PlannedSecret { place: place.clone(), line: declared.line, owner });
+    let mut need = |place: &Option<SecretPlace>, what| {
+        let place = place.as_ref()?;
+        secrets.push(PlannedSecret { place: place.clone(), what, line: declared.line, owner: owner.clone() });
+        Some(place.credential())
+    };
+    endpoint.credential = need(&declared.password, "password");
+    if let Some(identity) = endpoint.tls.as_mut().and_then(|tls| tls.identity.as_mut()) {
+        identity.passphrase = need(&declared.key_passphrase, "key passphrase");
     }
     Ok(endpoint)
+}
+
+/// What is kept must mean the same wherever Tributary is started from, and hold no secret. The files are not read: they may
+/// be on another machine.
+fn check_tls(tls: &StoredTls) -> Result<(), String> {
+    let ca = match &tls.trust {
+        TrustChoice::System => None,
+        TrustChoice::File { path } => Some(("ca", path)),
+        TrustChoice::Certificate { pem } => {
+            check_pem(pem).map_err(|message| format!("certificate: {message}"))?;
+            None
+        }
+    };
+    let ours = tls.identity.iter().flat_map(|identity| [("cert", &identity.certificate), ("key", &identity.key)]);
+    match ca.into_iter().chain(ours).find(|(_, path)| !Path::new(path).is_absolute()) {
+        Some((name, _)) => Err(format!("?{name}= is a whole path, from / on")),
+        None => Ok(()),
+    }
 }
 
 /// A refusal by the field of a form, at the line of the file.

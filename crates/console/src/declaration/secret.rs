@@ -50,15 +50,15 @@ impl SecretPlace {
         }
     }
 
-    /// Where the secret of a definition is. One that was typed for a single run gets a variable named after its `owner`.
-    pub(crate) fn of(credential: &Credential, owner: &str) -> Self {
+    /// Where the secret of a definition is. One that was typed for a single run gets a variable named after `what` it is.
+    pub(crate) fn of(credential: &Credential, what: &str) -> Self {
         match credential.place {
             Place::Keyring => Self::Keyring(credential.reference.clone()),
             Place::Memory => {
                 let reference = &credential.reference;
                 let file = || Some(Self::File(PathBuf::from(reference.strip_prefix(IN_FILE)?)));
                 let env = reference.strip_prefix(IN_ENVIRONMENT).map(|variable| Self::Env(variable.to_owned()));
-                env.or_else(file).unwrap_or_else(|| Self::Env(variable_of(owner)))
+                env.or_else(file).unwrap_or_else(|| Self::Env(variable_of(what)))
             }
         }
     }
@@ -86,10 +86,10 @@ fn first_line(path: &Path) -> Result<Secret, String> {
     }
 }
 
-/// `eu-cache s1` as `EU_CACHE_S1_PASSWORD`.
-fn variable_of(owner: &str) -> String {
+/// `eu-cache s1 password` as `TRIBUTARY_EU_CACHE_S1_PASSWORD`.
+fn variable_of(what: &str) -> String {
     let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-    format!("TRIBUTARY_{}_PASSWORD", owner.chars().map(letter).collect::<String>())
+    format!("TRIBUTARY_{}", what.chars().map(letter).collect::<String>())
 }
 
 impl<'de> Deserialize<'de> for SecretPlace {
@@ -149,7 +149,10 @@ mod tests {
             assert_eq!(SecretPlace::of(&place.credential(), "x"), place);
         }
         let typed = Credential { reference: "r/s".into(), place: Place::Memory };
-        assert_eq!(SecretPlace::of(&typed, "eu-cache s1"), SecretPlace::Env("TRIBUTARY_EU_CACHE_S1_PASSWORD".into()));
+        assert_eq!(
+            SecretPlace::of(&typed, "eu-cache s1 password"),
+            SecretPlace::Env("TRIBUTARY_EU_CACHE_S1_PASSWORD".into())
+        );
     }
 
     #[test]

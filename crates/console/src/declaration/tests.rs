@@ -1,5 +1,8 @@
+use tributary_tests::certificates::Authority;
+
 use super::*;
-use crate::definition::Definition;
+use crate::definition::{Credential, Definition, Place};
+use crate::dto::TrustChoice;
 
 const TWO: &str = r#"
 metrics = "127.0.0.1:9121"
@@ -30,6 +33,24 @@ destination = "redis://[::1]"
 name = "s1"
 url = "redis://c"
 "#;
+
+/// One whose links have everything.
+fn secured() -> String {
+    let authority = Authority::new("Ours");
+    let pem = std::fs::read_to_string(authority.path()).unwrap();
+    format!(
+        "[[replica]]
+name = \"tls\"
+destination = \"rediss://ann@d?cert=/c.pem&key=/k.pem&tls-min=1.3\"
+destination_certificate = \"\"\"\n{pem}\"\"\"
+destination_password = {{ keyring = \"d\" }}
+destination_key_passphrase = {{ env = \"KEY\" }}
+[[replica.source]]
+name = \"s\"
+url = \"rediss://relay:7379/0?ca=/ca.pem&sni=db.example&insecure=true&compress=gzip\"
+"
+    )
+}
 
 fn parse(text: &str) -> Declarations {
     Declarations::parse("c.toml", text).unwrap()
@@ -129,4 +150,44 @@ fn what_was_written_is_read_as_the_same_definitions() {
         all.iter().map(|one| Definition { created_at: 0, ..one.clone() }).collect()
     };
     assert_eq!(undated(&again), undated(&first));
+}
+
+#[test]
+fn tls_and_compression_are_kept_and_written_again() {
+    let planned = plan(&parse(&secured()), &[]).unwrap();
+    let secrets: Vec<_> = planned[0].secrets.iter().map(|secret| (secret.what, &secret.place)).collect();
+    let (password, passphrase) = (SecretPlace::Keyring("d".into()), SecretPlace::Env("KEY".into()));
+    assert_eq!(secrets, [("password", &password), ("key passphrase", &passphrase)]);
+    let kept = definitions(&planned);
+    let tls = kept[0].destination.tls.as_ref().unwrap();
+    assert!(matches!(&tls.trust, TrustChoice::Certificate { pem } if pem.contains("BEGIN CERTIFICATE")));
+    assert_eq!(tls.passphrase(), Some(&passphrase.credential()));
+    let source = &kept[0].sources[0].endpoint;
+    assert!(source.compression && source.tls.as_ref().is_some_and(|tls| tls.insecure));
+    let text = write(&kept);
+    assert!(text.contains("destination_key_passphrase = { env = \"KEY\" }"), "{text}");
+    assert_eq!(write(&definitions(&plan(&parse(&text), &[]).unwrap())), text);
+}
+
+#[test]
+fn a_passphrase_that_was_typed_for_one_run_is_looked_for_in_a_variable() {
+    let mut kept = definitions(&plan(&parse(&secured()), &[]).unwrap());
+    let identity = kept[0].destination.tls.as_mut().unwrap().identity.as_mut().unwrap();
+    identity.passphrase = Some(Credential { reference: "r/destination/key".into(), place: Place::Memory });
+    let text = write(&kept);
+    assert!(text.contains("destination_key_passphrase = { env = \"TRIBUTARY_TLS_KEY_PASSPHRASE\" }"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_kept_of_tls_is_refused_at_its_line() {
+    for (change, want) in [
+        (("ca=/ca.pem", "ca=ca.pem"), &["c.toml:", "?ca= is a whole path"][..]),
+        (("key=/k.pem", "key=~/k.pem"), &["c.toml:3: ", "?key= is a whole path"]),
+        (("BEGIN CERTIFICATE", "BEGIN PRIVATE KEY"), &["c.toml:3: ", "certificate: ", "private key"]),
+        (("BEGIN CERTIFICATE", "BEGIN"), &["c.toml:3: ", "certificate: ", "no certificate"]),
+        (("destination = \"rediss", "destination = \"redis"), &["c.toml:3: ", "rediss://"]),
+    ] {
+        let error = wrong(&secured().replacen(change.0, change.1, 1));
+        assert!(want.iter().all(|part| error.contains(part)), "{change:?}: {error}");
+    }
 }

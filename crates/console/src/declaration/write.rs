@@ -7,6 +7,7 @@ use tributary_engine::{Endpoint, Trust};
 use super::SecretPlace;
 use crate::definition::{Definition, StoredEndpoint};
 use crate::dto::{ExpiryChoice, ReplicaOptions};
+use crate::tls::StoredTls;
 
 const HEAD: &str = "\
 # Replicas of Tributary, without secrets. `tributary import` and the window take them in; `tributary run` runs them.
@@ -51,7 +52,11 @@ fn endpoint(text: &mut String, stored: &StoredEndpoint, owner: &str, (url, prefi
         line(text, &format!("{prefix}certificate"), block(pem));
     }
     if let Some(credential) = &stored.credential {
-        line(text, &format!("{prefix}password"), SecretPlace::of(credential, owner));
+        line(text, &format!("{prefix}password"), SecretPlace::of(credential, &format!("{owner} password")));
+    }
+    if let Some(credential) = stored.tls.as_ref().and_then(StoredTls::passphrase) {
+        let place = SecretPlace::of(credential, &format!("{owner} key passphrase"));
+        line(text, &format!("{prefix}key_passphrase"), place);
     }
 }
 

@@ -113,3 +113,78 @@ fn sentence(error: &TlsError) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
+
+#[cfg(test)]
+mod tests {
+    use tributary_tests::certificates::{Authority, encrypted};
+
+    use super::*;
+    use crate::dto::{ApiError, PasswordDraft, TlsOldest};
+
+    fn draft(trust: TrustChoice, identity: Option<IdentityDraft>) -> TlsDraft {
+        TlsDraft { trust, server_name: Some(" ".into()), identity, oldest: TlsOldest::Tls12, insecure: false }
+    }
+
+    fn identity(certificate: &str, key: &str) -> IdentityDraft {
+        IdentityDraft { certificate: certificate.into(), key: key.into(), passphrase: PasswordDraft::None }
+    }
+
+    /// The field, and what is said beside it, of a form that is opened with this passphrase.
+    fn refusal(draft: &TlsDraft, passphrase: Option<&str>) -> (String, String) {
+        let checked = stored(draft, "destination").and_then(|tls| {
+            let endpoint = tributary_engine::Endpoint::parse("redis://h").unwrap();
+            let endpoint = StoredEndpoint { tls: Some(tls), ..StoredEndpoint::from(&endpoint) };
+            check_files(&endpoint, "destination", || Ok(passphrase.map(|text| Secret::new(text.into()))))
+        });
+        let error: ApiError = checked.unwrap_err().into();
+        assert_eq!(error.code, "invalid");
+        (error.field.unwrap(), error.message)
+    }
+
+    #[test]
+    fn every_mistake_is_told_beside_its_field() {
+        let authority = Authority::new("Ours");
+        let ours = authority.signs("client");
+        let [certificate, key] = [&ours.certificate, &ours.key].map(|path| path.display().to_string());
+        let other = authority.signs("other").key.display().to_string();
+        let file = |path: &str| TrustChoice::File { path: path.into() };
+        let paste = |pem: &str| TrustChoice::Certificate { pem: pem.into() };
+        let trusted = || file(&authority.path().display().to_string());
+        for (draft, field, message) in [
+            (draft(file(" "), None), "path", "Choose the file"),
+            (draft(file("~/ca.pem"), None), "path", "whole path"),
+            (draft(file("/nowhere/ca.pem"), None), "path", "cannot be read"),
+            (draft(file(&key), None), "path", "holds no certificate"),
+            (draft(paste("hello"), None), "pem", "no certificate"),
+            (draft(paste(&std::fs::read_to_string(&key).unwrap()), None), "pem", "private key"),
+            (draft(paste(&"x".repeat(LONGEST_PASTE + 1)), None), "pem", "choose a file"),
+            (draft(trusted(), Some(identity("", &key))), "identity.certificate", "belongs to the key"),
+            (draft(trusted(), Some(identity(&certificate, ""))), "identity.key", "belongs to the certificate"),
+            (draft(trusted(), Some(identity(&key, &key))), "identity.certificate", "holds no certificate"),
+            (draft(trusted(), Some(identity(&certificate, &certificate))), "identity.key", "no private key"),
+            (draft(trusted(), Some(identity(&certificate, &other))), "identity.key", "not the one"),
+            (TlsDraft { server_name: Some("a b".into()), ..draft(trusted(), None) }, "serverName", "a b"),
+        ] {
+            let (at, said) = refusal(&draft, None);
+            assert_eq!(at, format!("destination.tls.{field}"), "{said}");
+            assert!(said.contains(message), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_encrypted_key_wants_its_own_passphrase() {
+        let authority = Authority::new("Ours");
+        let ours = authority.signs("client");
+        let sealed = encrypted(&ours.key, "open sesame").display().to_string();
+        let trust = TrustChoice::File { path: authority.path().display().to_string() };
+        let draft = draft(trust, Some(identity(&ours.certificate.display().to_string(), &sealed)));
+        let field = "destination.tls.identity.passphrase".to_owned();
+        assert_eq!(refusal(&draft, None), (field.clone(), "The key is encrypted: enter its passphrase.".into()));
+        assert_eq!(refusal(&draft, Some("hunter2")), (field, "The passphrase does not open the key.".into()));
+    }
+
+    #[test]
+    fn blanks_are_no_server_name() {
+        assert_eq!(stored(&draft(TrustChoice::System, None), "source").unwrap().server_name, None);
+    }
+}

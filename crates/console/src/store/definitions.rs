@@ -192,19 +192,33 @@ fn parse_intent(word: &str) -> Result<Intent, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dto::ReplicaOptions;
-    use crate::tls::StoredTls;
+    use crate::dto::{ReplicaOptions, TlsOldest, TrustChoice};
+    use crate::tls::{StoredIdentity, StoredTls};
 
     fn endpoint(port: u16, credential: Option<Credential>) -> StoredEndpoint {
         StoredEndpoint {
             host: "db".into(),
             port,
             sentinel: Some("m".into()),
-            tls: Some(StoredTls::default()),
+            tls: (port > 1).then(tls),
             compression: port == 2,
             username: Some("u".into()),
             db: Some(3),
             credential,
+        }
+    }
+
+    fn tls() -> StoredTls {
+        StoredTls {
+            trust: TrustChoice::Certificate { pem: "a\nb".into() },
+            server_name: Some("db".into()),
+            identity: Some(StoredIdentity {
+                certificate: "/c".into(),
+                key: "/k".into(),
+                passphrase: Some(Credential { reference: "r/s/key".into(), place: Place::Keyring }),
+            }),
+            oldest: TlsOldest::Tls13,
+            insecure: true,
         }
     }
 

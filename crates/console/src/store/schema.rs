@@ -101,7 +101,11 @@ pub(super) fn expect_current(connection: &Connection) -> Result<(), StoreError> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Scope, Store};
     use super::*;
+    use crate::definition::{Credential, Place};
+    use crate::dto::SeriesRange;
+    use crate::tls::StoredTls;
 
     #[test]
     fn a_file_of_a_later_version_is_refused_and_left_alone() {
@@ -111,6 +115,32 @@ mod tests {
         assert!(error.to_string().contains("schema 99"), "{error}");
         let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
         assert_eq!(tables, 0);
+    }
+
+    #[test]
+    fn a_file_from_before_tls_had_options_keeps_its_replicas() {
+        let connection = Connection::open_in_memory().unwrap();
+        for step in &STEPS[..2] {
+            connection.execute_batch(step).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 2).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO replicas (id, name, intent, created_at) VALUES ('r', 'sessions', 'running', 7);
+                 INSERT INTO endpoints (replica_id, position, id, name, host, port, tls, credential, credential_place)
+                 VALUES ('r', 0, 'destination', '', 'd', 1, 0, 'r/destination', 'keyring'),
+                        ('r', 1, 's', 'one', 'h', 2, 1, NULL, NULL);
+                 INSERT INTO samples (replica_id, source_id, step, at, bytes_per_sec) VALUES ('r', '', 1000, 5000, 9.0);",
+            )
+            .unwrap();
+        let store = Store::prepare(connection, None).unwrap();
+        let [kept] = store.definitions().unwrap().try_into().unwrap();
+        let credential = Credential { reference: "r/destination".into(), place: Place::Keyring };
+        assert_eq!((&kept.destination.tls, kept.destination.credential), (&None, Some(credential)));
+        assert_eq!(kept.sources[0].endpoint.tls, Some(StoredTls::default()));
+        assert_eq!((kept.sources[0].endpoint.compression, kept.sources[0].name.as_str()), (false, "one"));
+        let series = store.series("r", Scope::Replica, SeriesRange::FiveMinutes, 5_000).unwrap();
+        assert_eq!((series.bytes_per_sec, series.wire_bytes_per_sec), (vec![Some(9.0)], vec![None]));
     }
 
     #[test]

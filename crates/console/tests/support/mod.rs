@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each suite uses a part of it")]
 
+pub mod relay;
+
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::Path;
@@ -174,6 +176,11 @@ pub struct RememberingKeyring(Arc<Mutex<HashMap<String, Secret>>>, Arc<AtomicBoo
 impl RememberingKeyring {
     pub fn accounts(&self) -> usize {
         self.0.lock().unwrap().len()
+    }
+
+    /// What it holds under an account.
+    pub fn kept(&self, account: &str) -> Option<String> {
+        self.0.lock().unwrap().get(account).map(|secret| secret.expose().to_owned())
     }
 
     /// From now on it takes nothing.

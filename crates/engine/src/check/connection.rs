@@ -3,27 +3,28 @@
 use std::net::IpAddr;
 
 use super::line::Found;
-use crate::{Endpoint, ErrorKind, Failure};
+use crate::{Endpoint, ErrorKind, Failure, TlsOptions};
 
 const REACH: &str = "Reachable";
 const TLS: &str = "TLS";
 const LOGIN: &str = "Authentication";
 
-/// The lines of a connection that came about, or of the failure to make one.
-pub(super) fn judge(endpoint: &Endpoint, failure: Option<&Failure>) -> Vec<Found> {
+/// The lines of a connection that came about with this version of TLS, or of the failure to make one.
+pub(super) fn judge(endpoint: &Endpoint, came: Result<Option<&'static str>, &Failure>) -> Vec<Found> {
     let reached = || Found::ok(REACH, format!("{} accepts connections", endpoint.authority()));
-    let Some(failure) = failure else {
-        return vec![reached(), tls(endpoint), login(endpoint)];
+    let failure = match came {
+        Ok(version) => return vec![reached(), tls(endpoint, version), login(endpoint)],
+        Err(failure) => failure,
     };
     let fails = |what| Found::fails(what, &failure.message, todo(failure));
     match failure.kind {
         ErrorKind::Tls => vec![reached(), fails(TLS)],
         ErrorKind::WrongPassword | ErrorKind::NoPermission | ErrorKind::ProtectedMode => {
-            vec![reached(), tls(endpoint), fails(LOGIN)]
+            vec![reached(), tls(endpoint, None), fails(LOGIN)]
         }
         ErrorKind::Loading => {
             let waiting = "Wait until it has loaded its data, then check again.";
-            vec![reached(), tls(endpoint), Found::unknown("Server", &failure.message, waiting)]
+            vec![reached(), tls(endpoint, None), Found::unknown("Server", &failure.message, waiting)]
         }
         _ => vec![fails(REACH)],
     }
@@ -41,16 +42,22 @@ fn todo(failure: &Failure) -> &str {
     }
 }
 
-fn tls(endpoint: &Endpoint) -> Found {
+/// What is to know of an encrypted link. The version is unknown where the connection failed after its handshake.
+pub(super) fn encryption(options: &TlsOptions, version: Option<&'static str>) -> Found {
+    let with = version.map_or_else(String::new, |version| format!(" with {version}"));
+    if options.insecure {
+        return Found::warning(
+            TLS,
+            format!("encrypted{with}, and the certificate is not verified: the link may end at anybody"),
+            "Trust the server's certificate or its authority instead of skipping verification.",
+        );
+    }
+    Found::ok(TLS, format!("encrypted{with}, and the certificate is trusted"))
+}
+
+fn tls(endpoint: &Endpoint, version: Option<&'static str>) -> Found {
     if let Some(options) = &endpoint.tls {
-        if options.insecure {
-            return Found::warning(
-                TLS,
-                "encrypted, and the certificate is not verified: the link may end at anybody",
-                "Trust the server's certificate or its authority instead of skipping verification.",
-            );
-        }
-        return Found::ok(TLS, "encrypted, and the certificate is trusted");
+        return encryption(options, version);
     }
     if is_this_machine(&endpoint.host) {
         return Found::ok(TLS, "not encrypted, and does not leave this machine");
@@ -81,7 +88,7 @@ mod tests {
 
     fn verdicts(url: &str, failure: Option<ErrorKind>) -> Vec<(&'static str, CheckVerdict)> {
         let failure = failure.map(|kind| Failure::new(kind, "h:1", "why"));
-        let lines = judge(&Endpoint::parse(url).unwrap(), failure.as_ref());
+        let lines = judge(&Endpoint::parse(url).unwrap(), failure.as_ref().map_or(Result::Ok(Some("TLS 1.3")), Err));
         lines.into_iter().map(|line| (line.what, line.verdict)).collect()
     }
 
@@ -93,7 +100,17 @@ mod tests {
         assert_eq!(verdicts("redis://h:1", Some(ErrorKind::Dns)), [(REACH, Fails)]);
         assert_eq!(verdicts("redis://h:1", Some(ErrorKind::NotRedis)), [(REACH, Fails)]);
         assert_eq!(verdicts("rediss://h:1", Some(ErrorKind::Tls)), [(REACH, Ok), (TLS, Fails)]);
+        assert_eq!(verdicts("rediss://h:1?insecure=true", None), [(REACH, Ok), (TLS, Warning), (LOGIN, Ok)]);
         let wrong = verdicts("rediss://h:1", Some(ErrorKind::WrongPassword));
         assert_eq!(wrong, [(REACH, Ok), (TLS, Ok), (LOGIN, Fails)]);
+    }
+
+    #[test]
+    fn the_version_is_named_and_skipped_verification_is_a_warning() {
+        let line = encryption(&TlsOptions::default(), Some("TLS 1.3"));
+        assert_eq!((line.verdict, line.found.as_str()), (Ok, "encrypted with TLS 1.3, and the certificate is trusted"));
+        let line = encryption(&TlsOptions { insecure: true, ..TlsOptions::default() }, Some("TLS 1.2"));
+        assert_eq!(line.verdict, Warning);
+        assert!(line.found.contains("TLS 1.2") && line.found.contains("not verified"), "{}", line.found);
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::compression;
+use super::line::Found;
 use super::permission::{self, Answer, Need};
 use super::release::Release;
 use super::traffic::{self, Rate};
@@ -20,6 +22,8 @@ const SETTINGS: [&str; 5] =
 /// What a server said.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
+    /// The version of TLS that was agreed on; `None` for an open link.
+    pub tls: Option<&'static str>,
     /// Empty where INFO is forbidden.
     pub info: Info,
     pub release: Option<Release>,
@@ -33,6 +37,8 @@ pub(super) struct Facts {
     pub databases: Option<u32>,
     /// Of the destination: our user and the other enabled ones; `None` where they may not be listed.
     pub accounts: Option<(String, Vec<String>)>,
+    /// Of a source that is to be compressed: whether a relay is there.
+    pub compression: Option<Found>,
     /// Of a source: how fast it is written to.
     pub rate: Option<Rate>,
 }
@@ -63,6 +69,7 @@ pub(super) async fn of_source(endpoint: &Endpoint) -> Result<Facts, Failure> {
     let before = control.info(None).await.unwrap_or_default();
     let redis = facts.release.as_ref().map_or((7, 0), |release| release.redis);
     facts.permissions = trial::ask(endpoint, &facts.user, redis, permission::of_source()).await;
+    facts.compression = compression::ask(endpoint).await;
     tokio::time::sleep_until((first + SAMPLE).into()).await;
     let seconds = first.elapsed().as_secs_f64();
     if let Ok(after) = control.info(None).await {
@@ -87,6 +94,7 @@ async fn common(control: &mut Control, endpoint: &Endpoint) -> Facts {
     let info = control.info(None).await.unwrap_or_default();
     let named = endpoint.username.clone().unwrap_or_else(|| "default".to_owned());
     let mut facts = Facts {
+        tls: control.tls(),
         release: Release::of(&info),
         info,
         user: control.query::<String>(&["ACL", "WHOAMI"]).await.unwrap_or(named),

@@ -3,6 +3,7 @@
 //! Start reading at [`check`]. `facts` asks a server (with `trial` for permissions); the other modules judge what it
 //! said, and ask nothing. What a server does not tell is `Unknown`, never a guess.
 
+mod compression;
 mod connection;
 mod durability;
 mod facts;
@@ -20,8 +21,9 @@ use tokio::task::JoinSet;
 use self::facts::Facts;
 use self::line::Found;
 use crate::kinship::{self, Identity};
-use crate::{Endpoint, Failure, ReplicaSpec, SourceSpec, Survey, checkpoint, survey};
+use crate::{Endpoint, Failure, Finding, ReplicaSpec, SourceSpec, Survey, TlsOptions, checkpoint, survey};
 
+pub use self::compression::check_compression;
 pub use self::line::{CheckLine, CheckVerdict};
 
 /// Looks at every source and the destination, and tells each line as it is found: the sources in their order, then the
@@ -54,14 +56,21 @@ pub async fn check(spec: &ReplicaSpec, mut tell: impl FnMut(CheckLine)) {
     }
 }
 
+/// What is to know of an encrypted link, for a test of the connection alone.
+pub(crate) fn encryption(options: &TlsOptions, version: Option<&'static str>) -> Finding {
+    let Found { what, found, verdict, todo } = connection::encryption(options, version);
+    Finding { what, found, verdict, todo }
+}
+
 fn of_source(
     spec: &ReplicaSpec,
     source: &SourceSpec,
     answer: &Result<Facts, Failure>,
     destination: &Result<Facts, Failure>,
 ) -> Vec<Found> {
-    let mut lines = connection::judge(&source.endpoint, answer.as_ref().err());
+    let mut lines = connection::judge(&source.endpoint, answer.as_ref().map(|facts| facts.tls));
     let Ok(facts) = answer else { return lines };
+    lines.extend(facts.compression.clone());
     lines.push(release(facts, release::source));
     lines.push(place::source_role(&facts.info));
     lines.push(place::cluster(facts));
@@ -112,7 +121,7 @@ fn of_destination(
     surveyed: &Result<Survey, Failure>,
     sources: &[Option<Result<Facts, Failure>>],
 ) -> Vec<Found> {
-    let mut lines = connection::judge(&spec.destination, answer.as_ref().err());
+    let mut lines = connection::judge(&spec.destination, answer.as_ref().map(|facts| facts.tls));
     let Ok(facts) = answer else { return lines };
     lines.push(release(facts, release::destination));
     lines.push(place::destination_role(&facts.info));

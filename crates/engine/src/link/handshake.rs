@@ -12,6 +12,7 @@ use tributary_resp::{relay, write};
 
 use crate::checkpoint::Checkpoint;
 use crate::control::auth_args;
+use crate::dial::Dialled;
 use crate::failure::classify_reply;
 use crate::gunzip::Gunzip;
 use crate::meters::Meters;
@@ -89,6 +90,15 @@ pub(crate) async fn compress(
     writer: &mut dial::Writer,
     meters: &Arc<Meters>,
 ) -> Result<SourceReader, Failure> {
+    request_compression(&mut reader, writer).await?;
+    meters.update(|state| state.relay = None);
+    let name = reader.name;
+    let gunzip = Gunzip::new(reader.reader, reader.buffer, meters.clone());
+    Ok(SourceReader { compressed: true, ..SourceReader::new(Box::new(gunzip), &name) })
+}
+
+/// Asks for compression, and reads that it is granted.
+async fn request_compression(reader: &mut SourceReader, writer: &mut dial::Writer) -> Result<(), Failure> {
     let name = reader.name.clone();
     writer.write_all(&relay::request(relay::LEVEL)).await.map_err(|e| Failure::io(&name, &e))?;
     let line = reader.line(ANSWER_TIMEOUT).await?;
@@ -96,9 +106,17 @@ pub(crate) async fn compress(
         let message = format!("Compression is on, but {name} is not a relay: it answered {line:?}.");
         return Err(Failure::new(ErrorKind::NotRelay, &name, message));
     }
-    meters.update(|state| state.relay = None);
-    let gunzip = Gunzip::new(reader.reader, reader.buffer, meters.clone());
-    Ok(SourceReader { compressed: true, ..SourceReader::new(Box::new(gunzip), &name) })
+    Ok(())
+}
+
+/// Asks whether a relay is there that compresses, on a connection that is closed again; gives the level.
+///
+/// # Errors
+/// `not_relay` when something else is there, or what keeps it from being reached.
+pub(crate) async fn find_relay(endpoint: &Endpoint) -> Result<u32, Failure> {
+    let Dialled { reader, mut writer, .. } = dial::dial(endpoint).await?;
+    request_compression(&mut SourceReader::new(reader, &endpoint.authority()), &mut writer).await?;
+    Ok(relay::LEVEL)
 }
 
 /// Introduces us as a replica.

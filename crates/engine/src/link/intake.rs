@@ -13,7 +13,7 @@ use super::retries::Retries;
 use super::{Announced, Gate, LinkContext, acks, pump};
 use crate::checkpoint::Checkpoint;
 use crate::control::Control;
-use crate::dial::{self, dial};
+use crate::dial::{self, Dialled, dial};
 use crate::failure::classify_reply;
 use crate::meters::Side;
 use crate::spool::{End, SpoolIn};
@@ -291,7 +291,7 @@ impl Intake {
         if place.is_none() {
             foresight::look(&self.ctx, None).await?;
         }
-        let (reader, mut writer) = dial(endpoint).await?;
+        let Dialled { reader, mut writer, .. } = dial(endpoint).await?;
         self.enter(Phase::Handshaking);
         let mut reader = SourceReader::new(reader, &endpoint.authority());
         if endpoint.compression {

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tributary_resp::psync::Framing;
 
+pub(crate) use handshake::find_relay;
 pub(crate) use retries::back_off;
 
 use crate::checkpoint::Checkpoint;

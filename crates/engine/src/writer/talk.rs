@@ -2,6 +2,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tributary_resp::write;
 
 use crate::control::auth_args;
+use crate::dial::Dialled;
 use crate::refusal::refused;
 use crate::{Endpoint, ErrorKind, Failure, Secret, dial};
 
@@ -31,7 +32,7 @@ pub(super) struct Talk {
 impl Talk {
     /// Connects and authenticates.
     pub(super) async fn open(endpoint: &Endpoint) -> Result<Self, Failure> {
-        let (reader, writer) = dial::dial(endpoint).await?;
+        let Dialled { reader, writer, .. } = dial::dial(endpoint).await?;
         let mut talk = Self { reader, writer, name: endpoint.authority(), password: endpoint.password.clone() };
         if let Some(auth) = auth_args(endpoint) {
             talk.ask(&auth).await?;
