@@ -167,11 +167,12 @@ describe("the TLS options in the form", () => {
     const name = "destination.tls.identity.passphrase";
     expect(await screen.findByTestId(name)).toBeDisabled();
     await press(`${name}-change`);
-    expect(screen.getByTestId(name)).toBeEnabled();
+    await waitFor(() => expect(screen.getByTestId(name)).toHaveFocus());
     await type(name, "secret");
     expect(screen.getByTestId("destination.tls.identity.this-run-only")).toBeInTheDocument();
     await press(`${name}-keep`);
     expect(screen.getByTestId(name)).toBeDisabled();
+    await waitFor(() => expect(screen.getByTestId(`${name}-change`)).toHaveFocus());
   });
 });
 
