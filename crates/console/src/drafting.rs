@@ -1,6 +1,9 @@
 //! From what a form holds to what is kept: every field checked, every secret turned into a reference.
 
 pub(crate) mod tls;
+mod url;
+
+pub(crate) use url::parse_url;
 
 use std::collections::HashSet;
 
@@ -8,9 +11,7 @@ use tributary_engine::{Endpoint, Secret};
 
 use crate::credentials::{CredentialError, Vault};
 use crate::definition::{Credential, Definition, EndpointSecrets, Place, StoredEndpoint, StoredSource};
-use crate::dto::{
-    EndpointDraft, EndpointRole, IdentityDraft, Intent, PasswordDraft, ReplicaDraft, SourceDraft, TlsDraft,
-};
+use crate::dto::{EndpointDraft, EndpointRole, IdentityDraft, Intent, PasswordDraft, ReplicaDraft, SourceDraft};
 use crate::error::ConsoleError;
 use crate::time::now_ms;
 use crate::tls::StoredTls;
@@ -36,10 +37,7 @@ impl Drafted {
         endpoint: &StoredEndpoint,
         field: &str,
     ) -> Result<EndpointSecrets, ConsoleError> {
-        look_up(endpoint, field, |credential, of| match self.new_secret(credential) {
-            Some(secret) => Ok(secret),
-            None => vault.get(credential, of),
-        })
+        look_up(endpoint, field, |credential, of| self.find(vault, credential, of))
     }
 
     /// Reads the files that TLS needs, so that a mistake is told beside its field and not by a link that fails.
@@ -48,12 +46,25 @@ impl Drafted {
     /// The first file that cannot be used.
     pub fn check_files(&self, vault: &Vault) -> Result<(), ConsoleError> {
         self.definition.endpoints().try_for_each(|(endpoint, field)| {
-            tls::check_files(endpoint, &field, || Ok(self.secrets(vault, endpoint, &field)?.key_passphrase))
+            tls::check_files(endpoint, &field, |credential| self.find(vault, credential, ""))
         })
     }
 
-    fn new_secret(&self, credential: &Credential) -> Option<Secret> {
-        self.secrets.iter().find(|(place, _)| place == credential).map(|(_, secret)| secret.clone())
+    fn find(&self, vault: &Vault, credential: &Credential, of: &str) -> Result<Secret, CredentialError> {
+        find(&self.secrets, vault, credential, of)
+    }
+}
+
+/// A new secret, or the one that is kept.
+fn find(
+    new: &[(Credential, Secret)],
+    vault: &Vault,
+    credential: &Credential,
+    of: &str,
+) -> Result<Secret, CredentialError> {
+    match new.iter().find(|(place, _)| place == credential) {
+        Some((_, secret)) => Ok(secret.clone()),
+        None => vault.get(credential, of),
     }
 }
 
@@ -182,12 +193,8 @@ impl Form<'_> {
     pub(crate) fn endpoint(&self, vault: &Vault) -> Result<Endpoint, ConsoleError> {
         let mut secrets = Vec::new();
         let drafted = self.keep("", &mut secrets)?;
-        let new = |credential: &Credential| secrets.iter().find(|(place, _)| place == credential);
-        let found = look_up(&drafted, self.field, |credential, of| match new(credential) {
-            Some((_, secret)) => Ok(secret.clone()),
-            None => vault.get(credential, of),
-        })?;
-        tls::check_files(&drafted, self.field, || Ok(found.key_passphrase.clone()))?;
+        let found = look_up(&drafted, self.field, |credential, of| find(&secrets, vault, credential, of))?;
+        tls::check_files(&drafted, self.field, |credential| find(&secrets, vault, credential, ""))?;
         Ok(drafted.with(found))
     }
 }
@@ -245,41 +252,6 @@ pub(crate) fn check_name(name: &str, field: &str, missing: &str) -> Result<Strin
     Ok(name.to_owned())
 }
 
-/// A pasted URL as the fields of a form.
-pub(crate) fn parse_url(url: &str) -> Result<EndpointDraft, ConsoleError> {
-    let endpoint = Endpoint::parse(url)?;
-    let tls = endpoint.tls.as_ref().map(StoredTls::from);
-    let password = match endpoint.password {
-        Some(secret) => PasswordDraft::Set { value: secret.expose().to_owned(), this_run_only: false },
-        None => PasswordDraft::None,
-    };
-    Ok(EndpointDraft {
-        host: endpoint.host,
-        port: endpoint.port,
-        sentinel: endpoint.sentinel,
-        tls: tls.map(draft_of),
-        compression: endpoint.compression,
-        username: endpoint.username,
-        db: endpoint.db,
-        password,
-    })
-}
-
-/// TLS of a URL as the fields of a form; a passphrase does not stand in a URL.
-fn draft_of(tls: StoredTls) -> TlsDraft {
-    TlsDraft {
-        trust: tls.trust,
-        server_name: tls.server_name,
-        identity: tls.identity.map(|identity| IdentityDraft {
-            certificate: identity.certificate,
-            key: identity.key,
-            passphrase: PasswordDraft::None,
-        }),
-        oldest: tls.oldest,
-        insecure: tls.insecure,
-    }
-}
-
 pub(crate) fn new_id() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
@@ -287,7 +259,7 @@ pub(crate) fn new_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dto::{ApiError, TlsOldest, TrustChoice};
+    use crate::dto::ApiError;
 
     fn endpoint_draft(host: &str) -> EndpointDraft {
         let password = PasswordDraft::Set { value: "hunter2".into(), this_run_only: false };
@@ -367,29 +339,5 @@ mod tests {
         assert_eq!(after.definition.sources[0].id, before.sources[0].id);
         assert_eq!(after.definition.sources[0].endpoint.credential, None);
         assert_ne!(after.definition.sources[1].id, before.sources[1].id);
-    }
-
-    #[test]
-    fn a_pasted_url_fills_every_field() {
-        let draft = parse_url("rediss://ann:s3cret@db.example:7000/4").unwrap();
-        assert_eq!(
-            (draft.host.as_str(), draft.port, draft.tls.is_some(), draft.db),
-            ("db.example", 7000, true, Some(4))
-        );
-        assert_eq!(draft.password, PasswordDraft::Set { value: "s3cret".into(), this_run_only: false });
-        let error: ApiError = parse_url("http://x").err().unwrap().into();
-        assert_eq!((error.code.as_str(), error.field.as_deref()), ("invalid", Some("url")));
-        let url = "rediss://h?ca=/ca.pem&cert=/c.pem&key=/k.pem&sni=db&tls-min=1.3&insecure=true&compress=gzip";
-        let draft = parse_url(url).unwrap();
-        let identity =
-            IdentityDraft { certificate: "/c.pem".into(), key: "/k.pem".into(), passphrase: PasswordDraft::None };
-        let tls = TlsDraft {
-            trust: TrustChoice::File { path: "/ca.pem".into() },
-            server_name: Some("db".into()),
-            identity: Some(identity),
-            oldest: TlsOldest::Tls13,
-            insecure: true,
-        };
-        assert_eq!((draft.compression, draft.tls), (true, Some(tls)));
     }
 }

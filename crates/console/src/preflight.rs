@@ -27,8 +27,7 @@ pub(crate) async fn test_connection(
     match engine::examine(endpoint, |finding| tell(line(finding))).await {
         Ok(found) => {
             if let Some(compression) = engine::check_compression(endpoint).await {
-                let engine::CheckLine { what, found, verdict, todo, .. } = compression;
-                tell(line(Finding { what, found, verdict, todo }));
+                tell(line(compression));
             }
             for extra in for_role(&found, role) {
                 tell(extra);

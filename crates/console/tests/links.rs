@@ -67,8 +67,7 @@ async fn tested(console: &Console, draft: &ReplicaDraft) -> Vec<CheckLine> {
     let (told, endpoint) = (lines.clone(), draft.sources[0].endpoint.clone());
     let tell = move |line| told.lock().unwrap().push(line);
     console.test_connection(endpoint, EndpointRole::Source, None, None, tell).await.unwrap();
-    let all = std::mem::take(&mut *lines.lock().unwrap());
-    all
+    std::mem::take(&mut *lines.lock().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -64,6 +64,9 @@ impl Two {
     /// The app is closed and opened again; what ran goes on.
     async fn reopen(&mut self) {
         self.console.shut_down().await;
+        // The folder is one console's at a time: another holds the place until this one is gone.
+        let elsewhere = tempfile::tempdir().unwrap();
+        self.console = open(elsewhere.path(), &self.keyring).await;
         self.console = open(self.folder.path(), &self.keyring).await;
         self.console.resume_all(true).await.unwrap();
     }

@@ -2,7 +2,8 @@
 
 use tributary_engine::{Secret, TlsError, TlsMistake, TlsPart, read_certificates};
 
-use crate::definition::StoredEndpoint;
+use crate::credentials::CredentialError;
+use crate::definition::{Credential, StoredEndpoint};
 use crate::dto::{EndpointDraft, EndpointRole, IdentityDraft, TlsDraft, TrustChoice};
 use crate::error::ConsoleError;
 use crate::tls::{StoredIdentity, StoredTls};
@@ -75,15 +76,15 @@ pub(super) fn check_compression(draft: &EndpointDraft, role: EndpointRole, field
     Ok(())
 }
 
-/// Reads the files that an endpoint names, as a connection would. `passphrase` is asked for where there is one; when that
-/// cannot be had for now, the key is not opened.
+/// Reads the files that an endpoint names, as a connection would. When a kept `passphrase` cannot be had for now, its key is
+/// not opened.
 pub(super) fn check_files(
     endpoint: &StoredEndpoint,
     field: &str,
-    passphrase: impl FnOnce() -> Result<Option<Secret>, ConsoleError>,
+    passphrase: impl FnOnce(&Credential) -> Result<Secret, CredentialError>,
 ) -> Result<(), ConsoleError> {
     let Some(tls) = &endpoint.tls else { return Ok(()) };
-    let options = match passphrase() {
+    let options = match tls.passphrase().map(passphrase).transpose() {
         Ok(passphrase) => tls.options(passphrase),
         Err(_) => StoredTls { identity: None, ..tls.clone() }.options(None),
     };
@@ -116,9 +117,10 @@ fn sentence(error: &TlsError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tributary_tests::certificates::{Authority, encrypted};
+    use tributary_tests::certificates::{Authority, date_time_ymd, encrypted};
 
     use super::*;
+    use crate::definition::Place;
     use crate::dto::{ApiError, PasswordDraft, TlsOldest};
 
     fn draft(trust: TrustChoice, identity: Option<IdentityDraft>) -> TlsDraft {
@@ -133,8 +135,12 @@ mod tests {
     fn refusal(draft: &TlsDraft, passphrase: Option<&str>) -> (String, String) {
         let checked = stored(draft, "destination").and_then(|tls| {
             let endpoint = tributary_engine::Endpoint::parse("redis://h").unwrap();
-            let endpoint = StoredEndpoint { tls: Some(tls), ..StoredEndpoint::from(&endpoint) };
-            check_files(&endpoint, "destination", || Ok(passphrase.map(|text| Secret::new(text.into()))))
+            let mut endpoint = StoredEndpoint { tls: Some(tls), ..StoredEndpoint::from(&endpoint) };
+            if let Some(identity) = endpoint.tls.as_mut().and_then(|tls| tls.identity.as_mut()) {
+                identity.passphrase =
+                    passphrase.map(|_| Credential { reference: "r/destination/key".into(), place: Place::Keyring });
+            }
+            check_files(&endpoint, "destination", |_| Ok(Secret::new(passphrase.unwrap().into())))
         });
         let error: ApiError = checked.unwrap_err().into();
         assert_eq!(error.code, "invalid");
@@ -181,6 +187,18 @@ mod tests {
         let field = "destination.tls.identity.passphrase".to_owned();
         assert_eq!(refusal(&draft, None), (field.clone(), "The key is encrypted: enter its passphrase.".into()));
         assert_eq!(refusal(&draft, Some("hunter2")), (field, "The passphrase does not open the key.".into()));
+    }
+
+    #[test]
+    fn a_pasted_certificate_that_has_expired_is_kept() {
+        let authority = Authority::new("Ours");
+        let old = authority.signs_as("db", |params| params.not_after = date_time_ymd(2001, 1, 1));
+        let pem = std::fs::read_to_string(old.certificate).unwrap();
+        assert_eq!(check_pem(&pem), Ok(()));
+        let endpoint = tributary_engine::Endpoint::parse("redis://h").unwrap();
+        let tls = stored(&draft(TrustChoice::Certificate { pem }, None), "destination").unwrap();
+        let endpoint = StoredEndpoint { tls: Some(tls), ..StoredEndpoint::from(&endpoint) };
+        check_files(&endpoint, "destination", |_| Err(CredentialError::Missing(String::new()))).unwrap();
     }
 
     #[test]

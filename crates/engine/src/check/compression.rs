@@ -1,8 +1,8 @@
 //! Whether a source that is to be compressed is reached through a relay.
 
-use super::line::{CheckLine, Found};
+use super::line::Found;
 use crate::link::find_relay;
-use crate::{Endpoint, ErrorKind};
+use crate::{Endpoint, ErrorKind, Finding};
 
 const WHAT: &str = "Compression";
 
@@ -19,6 +19,6 @@ pub(super) async fn ask(endpoint: &Endpoint) -> Option<Found> {
 }
 
 /// Asks whether a relay is there that compresses, on a connection of its own; `None` where compression is off.
-pub async fn check_compression(endpoint: &Endpoint) -> Option<CheckLine> {
-    Some(ask(endpoint).await?.about(endpoint, None))
+pub async fn check_compression(endpoint: &Endpoint) -> Option<Finding> {
+    ask(endpoint).await.map(Finding::from)
 }

@@ -1,6 +1,6 @@
 //! What a check says.
 
-use crate::Endpoint;
+use crate::{Endpoint, Finding};
 
 /// Whether what was found stands in the way of a sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,6 +52,13 @@ pub(super) struct Found {
     pub found: String,
     pub verdict: CheckVerdict,
     pub todo: Option<String>,
+}
+
+impl From<Found> for Finding {
+    fn from(found: Found) -> Self {
+        let Found { what, found, verdict, todo } = found;
+        Self { what, found, verdict, todo }
+    }
 }
 
 impl Found {

@@ -58,8 +58,7 @@ pub async fn check(spec: &ReplicaSpec, mut tell: impl FnMut(CheckLine)) {
 
 /// What is to know of an encrypted link, for a test of the connection alone.
 pub(crate) fn encryption(options: &TlsOptions, version: Option<&'static str>) -> Finding {
-    let Found { what, found, verdict, todo } = connection::encryption(options, version);
-    Finding { what, found, verdict, todo }
+    connection::encryption(options, version).into()
 }
 
 fn of_source(
