@@ -2,12 +2,14 @@
 
 import type { Backend } from "$lib/api/backend";
 import type { DifferenceView } from "$lib/api/generated/DifferenceView";
+import type { EndpointView } from "$lib/api/generated/EndpointView";
 import type { EventView } from "$lib/api/generated/EventView";
 import type { FailureView } from "$lib/api/generated/FailureView";
 import type { ReplicaDefinition } from "$lib/api/generated/ReplicaDefinition";
 import type { ReplicaLive } from "$lib/api/generated/ReplicaLive";
 import type { Review } from "$lib/api/generated/Review";
 import type { SourceLive } from "$lib/api/generated/SourceLive";
+import type { TlsView } from "$lib/api/generated/TlsView";
 import type { VerifyLive } from "$lib/api/generated/VerifyLive";
 import { createMock } from "$lib/api/mock/mock";
 import { DEFAULT_OPTIONS } from "$lib/forms/options.svelte";
@@ -40,6 +42,17 @@ export function source(over: Partial<SourceLive> = {}): SourceLive {
     lastCommandAt: null,
     commandsPerSec: null,
     bytesPerSec: null,
+    wireBytesPerSec: null,
+    tls: false,
+    insecure: false,
+    compression: false,
+    bytes: 0,
+    wireBytes: 0,
+    ratio: null,
+    savedBytes: null,
+    relayBehind: null,
+    relayCpu: null,
+    decompressCpu: null,
     received: 0,
     applied: 0,
     durable: null,
@@ -67,6 +80,8 @@ export function replica(over: Partial<ReplicaLive> = {}): ReplicaLive {
     worstLagMs: null,
     writesPerSec: null,
     bytesPerSec: null,
+    wireBytesPerSec: null,
+    insecure: false,
     failure: null,
     server: null,
     expiry: null,
@@ -94,26 +109,38 @@ export function event(id: number, over: Partial<EventView> = {}): EventView {
   };
 }
 
-export function definition(over: Partial<ReplicaDefinition> = {}): ReplicaDefinition {
-  const endpoint = {
-    host: "d",
+/** An endpoint; encrypted where `tls` says how. */
+export function endpointView(host: string, tls: Partial<TlsView> | null = null): EndpointView {
+  const usual: TlsView = {
+    trust: { kind: "system" },
+    serverName: null,
+    identity: null,
+    oldest: "1.2",
+    insecure: false,
+  };
+  return {
+    host,
     port: 6379,
     sentinel: null,
-    tls: false,
+    tls: tls && { ...usual, ...tls },
+    compression: false,
     username: null,
     db: null,
     hasPassword: true,
-    url: "redis://d:6379",
+    url: `${tls ? "rediss" : "redis"}://${host}:6379`,
   };
+}
+
+export function definition(over: Partial<ReplicaDefinition> = {}): ReplicaDefinition {
   return {
     id: "r1",
     name: "sessions",
-    destination: endpoint,
+    destination: endpointView("d"),
     sources: [
       {
         id: "s1",
         name: "eu-west",
-        endpoint: { ...endpoint, host: "a", url: "redis://a:6379" },
+        endpoint: endpointView("a"),
         stopped: false,
       },
     ],

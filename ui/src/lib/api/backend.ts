@@ -4,6 +4,8 @@
  */
 
 import type { ApiError } from "./generated/ApiError";
+import type { CertificateView } from "./generated/CertificateView";
+import type { CertificatesReport } from "./generated/CertificatesReport";
 import type { CheckLine } from "./generated/CheckLine";
 import type { CloseDecision } from "./generated/CloseDecision";
 import type { CloseRequest } from "./generated/CloseRequest";
@@ -30,7 +32,7 @@ import type { Settings } from "./generated/Settings";
 import type { StartupState } from "./generated/StartupState";
 import type { VerifyOptions } from "./generated/VerifyOptions";
 
-/** Which stored password "keep" means. */
+/** Which stored secrets "keep" means. */
 export type TestTarget = {
   role: EndpointRole;
   replicaId: string | null;
@@ -50,6 +52,10 @@ export type Backend = {
     target: TestTarget,
     onLine: (line: CheckLine) => void,
   ): Promise<ConnectionReport>;
+  /** What the server shows in its TLS handshake, also where that is not believed. */
+  certificates(endpoint: EndpointDraft, target: TestTarget): Promise<CertificatesReport>;
+  /** What a pasted text in PEM form holds. */
+  readCertificates(pem: string): Promise<CertificateView[]>;
 
   reviewDraft(draft: ReplicaDraft, replicaId: string | null): Promise<Review>;
   review(id: string): Promise<Review>;

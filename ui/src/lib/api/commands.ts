@@ -32,6 +32,8 @@ export const commands: Backend = {
   parseUrl: (url) => invoke("parse_url", { url }),
   testConnection: (endpoint, target, onLine) =>
     invoke("test_connection", { endpoint, ...target, channel: channel<CheckLine>(onLine) }),
+  certificates: (endpoint, target) => invoke("certificates", { endpoint, ...target }),
+  readCertificates: (pem) => invoke("read_certificates", { pem }),
 
   reviewDraft: (draft, replicaId) => invoke("review_draft", { draft, replicaId }),
   review: (id) => invoke("review", { id }),

@@ -16,7 +16,7 @@ export function failureDetails(failure: FailureView, about: string, version: str
 }
 
 /** What the window offers beside a failure; Start stands in the header. */
-export type Remedy = "skip" | "restart" | "edit" | "options";
+export type Remedy = "skip" | "restart" | "edit" | "source" | "options";
 
 const REMEDIES: Record<string, readonly Remedy[]> = {
   command_failed: ["skip", "restart"],
@@ -28,6 +28,7 @@ const REMEDIES: Record<string, readonly Remedy[]> = {
   wrong_password: ["edit"],
   not_redis: ["edit"],
   tls: ["edit"],
+  not_relay: ["source"],
   read_only: ["edit"],
   same_database: ["edit"],
   cycle: ["edit"],

@@ -91,3 +91,12 @@ export const reviewing = {
   keys: "Keys",
   refused: "This cannot be started",
 };
+
+/** How links are made. */
+export const links = {
+  tls: "TLS",
+  unverified: "Unverified",
+  unverifiedHelp: "TLS, but any certificate is accepted: verification is skipped.",
+  gzip: "Compressed by a relay (gzip)",
+  gzipBehind: "Compressed by a relay (gzip) that does not keep up",
+};

@@ -12,6 +12,12 @@ const clockFormat = new Intl.DateTimeFormat(FALLBACK, {
 
 const dayFormat = new Intl.DateTimeFormat(FALLBACK, { day: "numeric", month: "short" });
 
+const dateFormat = new Intl.DateTimeFormat(FALLBACK, {
+  year: "numeric",
+  month: "short",
+  day: "numeric",
+});
+
 const fullFormat = new Intl.DateTimeFormat(FALLBACK, {
   year: "numeric",
   month: "short",
@@ -33,6 +39,11 @@ export function when(at: number | null | undefined, now: number): string {
   if (at === null || at === undefined) return UNKNOWN;
   const sameDay = new Date(at).toDateString() === new Date(now).toDateString();
   return sameDay ? clock(at) : `${dayFormat.format(at)} ${clock(at)}`;
+}
+
+/** Nov 21, 2026 */
+export function date(at: number): string {
+  return dateFormat.format(at);
 }
 
 /** With date and zone, for hovering. */

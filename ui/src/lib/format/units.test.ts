@@ -8,12 +8,24 @@ import {
   percent,
   plural,
   rate,
+  ratio,
+  share,
   shortCount,
 } from "./units";
 
 describe("figures", () => {
   it("show the unknown as a dash, never as 0", () => {
-    for (const format of [count, shortCount, rate, bytes, byteRate, duration, percent]) {
+    for (const format of [
+      count,
+      shortCount,
+      rate,
+      bytes,
+      byteRate,
+      duration,
+      percent,
+      share,
+      ratio,
+    ]) {
       expect(format(null)).toBe("–");
       expect(format(undefined)).toBe("–");
       expect(format(Number.NaN)).toBe("–");
@@ -73,6 +85,15 @@ describe("figures", () => {
   it("show 100 % only when all is done", () => {
     expect(percent(99.97)).toBe("99 %");
     expect(percent(100)).toBe("100 %");
+  });
+
+  it("tell a trickle of a core from none, and a ratio as one", () => {
+    expect(share(0.0042)).toBe("0.4 %");
+    expect(share(0.05)).toBe("5.0 %");
+    expect(share(0.998)).toBe("100 %");
+    expect(share(1.4)).toBe("140 %");
+    expect(ratio(4.312)).toBe("4.3 : 1");
+    expect(ratio(240.7)).toBe("241 : 1");
   });
 
   it("agree in number", () => {

@@ -93,6 +93,18 @@ export function percent(value: number | null | undefined): string {
   return `${value >= 100 ? 100 : Math.floor(Math.max(0, value))} %`;
 }
 
+/** A share of one: 0.05 → 5.0 %; above 100 % where it is more than one. */
+export function share(value: number | null | undefined): string {
+  if (!known(value)) return UNKNOWN;
+  const percents = Math.max(0, value) * 100;
+  return `${percents < 9.95 ? percents.toFixed(1) : integers.format(percents)} %`;
+}
+
+/** 4.31 → 4.3 : 1 */
+export function ratio(value: number | null | undefined): string {
+  return known(value) ? `${figure(value)} : 1` : UNKNOWN;
+}
+
 /** "1 source", "3 sources" */
 export function plural(value: number, one: string, many: string): string {
   return `${count(value)} ${value === 1 ? one : many}`;

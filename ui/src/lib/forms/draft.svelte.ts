@@ -2,10 +2,11 @@
 
 import type { EndpointDraft } from "$lib/api/generated/EndpointDraft";
 import type { EndpointView } from "$lib/api/generated/EndpointView";
-import type { PasswordDraft } from "$lib/api/generated/PasswordDraft";
 import type { ReplicaDefinition } from "$lib/api/generated/ReplicaDefinition";
 import type { ReplicaDraft } from "$lib/api/generated/ReplicaDraft";
 import { OptionsForm } from "./options.svelte";
+import { SecretForm } from "./secret.svelte";
+import { TlsForm } from "./tls.svelte";
 
 export const MAX_SOURCES = 32;
 const DEFAULT_PORT = "6379";
@@ -18,25 +19,26 @@ export class EndpointForm {
   throughSentinels = $state(false);
   /** The name under which they know it. */
   sentinel = $state("");
-  tls = $state(false);
+  /** Whether a relay at this address compresses the link; for sources only. */
+  compression = $state(false);
   username = $state("");
   /** Empty: all databases. */
   db = $state("");
-  /** The stored password stays as it is. */
-  keepPassword = $state(false);
-  password = $state("");
-  thisRunOnly = $state(false);
+
+  constructor(
+    readonly password = new SecretForm(),
+    readonly tls = new TlsForm(),
+  ) {}
 
   static of(view: EndpointView): EndpointForm {
-    const form = new EndpointForm();
+    const form = new EndpointForm(new SecretForm(view.hasPassword), TlsForm.of(view.tls));
     form.host = view.host;
     form.port = String(view.port);
     form.throughSentinels = view.sentinel !== null;
     form.sentinel = view.sentinel ?? "";
-    form.tls = view.tls;
+    form.compression = view.compression;
     form.username = view.username ?? "";
     form.db = view.db === null ? "" : String(view.db);
-    form.keepPassword = view.hasPassword;
     return form;
   }
 
@@ -46,12 +48,11 @@ export class EndpointForm {
     this.port = String(draft.port);
     this.throughSentinels = draft.sentinel !== null;
     this.sentinel = draft.sentinel ?? "";
-    this.tls = draft.tls;
+    this.tls.fill(draft.tls);
+    this.compression = draft.compression;
     this.username = draft.username ?? "";
     this.db = draft.db === null ? "" : String(draft.db);
-    if (draft.password.kind !== "set") return;
-    this.keepPassword = false;
-    this.password = draft.password.value;
+    this.password.fill(draft.password);
   }
 
   /** Sentinels listen elsewhere; a port that was typed stays. */
@@ -66,10 +67,11 @@ export class EndpointForm {
       host: this.host.trim(),
       port: Number(this.port.trim()),
       sentinel: this.throughSentinels ? this.sentinel.trim() || null : null,
-      tls: this.tls,
+      tls: this.tls.draft(),
+      compression: this.compression,
       username: this.username.trim() || null,
       db: this.db.trim() === "" ? null : Number(this.db.trim()),
-      password: this.passwordDraft(),
+      password: this.password.draft(),
     };
   }
 
@@ -78,12 +80,6 @@ export class EndpointForm {
     const db = this.db.trim() === "" ? "" : `/${this.db.trim()}`;
     if (this.throughSentinels) return `${this.sentinel.trim()}@${this.host.trim()}${db}`;
     return `${this.host.trim()}:${this.port.trim()}${db}`;
-  }
-
-  private passwordDraft(): PasswordDraft {
-    if (this.keepPassword) return { kind: "keep" };
-    if (this.password === "") return { kind: "none" };
-    return { kind: "set", value: this.password, thisRunOnly: this.thisRunOnly };
   }
 }
 

@@ -4,7 +4,7 @@ import type { ExistingKeys } from "$lib/api/generated/ExistingKeys";
 import type { FileLoadDraft } from "$lib/api/generated/FileLoadDraft";
 import { EndpointForm } from "./draft.svelte";
 import { errors } from "./strings";
-import { checkEndpoint, dbError, note, type FieldErrors } from "./validate";
+import { checkEndpoint, dbError, note, pathError, type FieldErrors } from "./validate";
 
 export class FileLoadForm {
   path = $state("");
@@ -41,10 +41,4 @@ export function validateFileLoad(form: FileLoadForm): FieldErrors {
     note(found, "db", errors.whichDb);
   }
   return found;
-}
-
-function pathError(path: string): string | null {
-  if (path === "") return errors.pathMissing;
-  // On Windows a path begins with a drive or a share.
-  return /^(\/|~\/|[A-Za-z]:[\\/]|\\\\)/.test(path) ? null : errors.pathRelative;
 }

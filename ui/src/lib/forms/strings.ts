@@ -18,6 +18,11 @@ export const errors = {
   ownSource: "This is the destination itself. A database cannot be its own source.",
   pathMissing: "Choose a file, or enter its path.",
   pathRelative: "Enter the whole path, from / on.",
+  pemMissing: "Paste a certificate.",
+  pemForm: "A certificate in PEM form begins with -----BEGIN CERTIFICATE-----.",
+  pemKey: "This holds a private key. Paste the certificate alone.",
+  certificateMissing: "Choose the certificate that belongs to the key.",
+  keyMissing: "Choose the key that belongs to the certificate.",
   whichDb: "The destination is one database: say which one of the file goes there.",
   noSource: "A replica needs at least one source.",
   tooMany: (limit: number): string =>

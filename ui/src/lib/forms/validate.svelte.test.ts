@@ -80,10 +80,10 @@ describe("the form of a replica", () => {
   it("sends a kept password as kept and an empty one as none", () => {
     const made = form("d", "a");
     expect(made.draft().destination.password).toEqual({ kind: "none" });
-    made.destination.keepPassword = true;
+    made.destination.password.keep = true;
     expect(made.draft().destination.password).toEqual({ kind: "keep" });
-    made.destination.keepPassword = false;
-    made.destination.password = "secret";
+    made.destination.password.keep = false;
+    made.destination.password.value = "secret";
     expect(made.draft().destination.password).toEqual({
       kind: "set",
       value: "secret",

@@ -5,6 +5,7 @@
 
 import { MAX_SOURCES, type DraftForm, type EndpointForm } from "./draft.svelte";
 import { errors } from "./strings";
+import type { TlsForm } from "./tls.svelte";
 
 export type FieldErrors = Record<string, string>;
 
@@ -74,6 +75,33 @@ export function checkEndpoint(found: FieldErrors, prefix: string, endpoint: Endp
     note(found, `${prefix}.port`, errors.port);
   }
   note(found, `${prefix}.db`, dbError(endpoint.db));
+  if (endpoint.tls.on) checkTls(found, `${prefix}.tls`, endpoint.tls);
+}
+
+function checkTls(found: FieldErrors, prefix: string, tls: TlsForm): void {
+  if (tls.trust === "file") note(found, `${prefix}.path`, pathError(tls.path.trim()));
+  if (tls.trust === "certificate") note(found, `${prefix}.pem`, pemError(tls.pem));
+  if (/[\s/@,]/.test(tls.serverName.trim())) note(found, `${prefix}.serverName`, errors.hostForm);
+  const [certificate, key] = [tls.certificate.trim(), tls.key.trim()];
+  if (certificate === "" && key === "") return;
+  const { certificateMissing, keyMissing } = errors;
+  const certificateError = certificate === "" ? certificateMissing : pathError(certificate);
+  note(found, `${prefix}.identity.certificate`, certificateError);
+  note(found, `${prefix}.identity.key`, key === "" ? keyMissing : pathError(key));
+}
+
+/** A key in the place of a certificate is said before it goes anywhere. */
+function pemError(text: string): string | null {
+  if (text.trim() === "") return errors.pemMissing;
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return errors.pemKey;
+  return text.includes("-----BEGIN CERTIFICATE-----") ? null : errors.pemForm;
+}
+
+/** A whole path on this machine. */
+export function pathError(path: string): string | null {
+  if (path === "") return errors.pathMissing;
+  // On Windows a path begins with a drive or a share.
+  return /^(\/|~\/|[A-Za-z]:[\\/]|\\\\)/.test(path) ? null : errors.pathRelative;
 }
 
 /** A database's number, or nothing. */

@@ -5,8 +5,8 @@ export type Route =
   | { view: "replica"; id: string; tab?: "verify" }
   | { view: "create" }
   | { view: "load" }
-  /** `at`: the step to begin with. */
-  | { view: "edit"; id: string; at?: "options" }
+  /** `at`: the step to begin with; `source`: the one that is open there. */
+  | { view: "edit"; id: string; at?: "options" | "sources"; source?: string }
   | { view: "settings" };
 
 export class Router {

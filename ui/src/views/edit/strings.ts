@@ -1,6 +1,8 @@
 /** Every string of the create and edit view. */
 
 import type { ExpiryChoice } from "$lib/api/generated/ExpiryChoice";
+import type { TlsOldest } from "$lib/api/generated/TlsOldest";
+import type { TrustKind } from "$lib/forms/tls.svelte";
 
 export const edit = {
   createTitle: "New replica",
@@ -29,6 +31,7 @@ export const edit = {
   url: "Paste a URL",
   urlHelp:
     "Fills the fields below. redis://user:password@host:port/db, rediss:// for TLS, redis+sentinel://host,host/name for Sentinels.",
+  urlCompression: "compress=gzip is for sources: the link to a destination is not compressed.",
   urlPlaceholder: "redis://…",
   fill: "Fill",
   host: "Host",
@@ -45,6 +48,8 @@ export const edit = {
   passwordKept: "The stored password is used.",
   change: "Change",
   keep: "Keep the stored one",
+  choose: "Choose…",
+  chooseFor: (label: string): string => `Choose a file: ${label}`,
   thisRunOnly: "Keep it for this run only, not in the keyring",
   tls: "Use TLS",
   throughSentinels: "Ask Sentinels where the server is",
@@ -110,4 +115,72 @@ export const edit = {
   checkHelp:
     "Permissions, versions, memory, buffers and clocks of every server. Nothing is changed.",
   reviewAgain: "Read again",
+};
+
+export const tls = {
+  options: "TLS options",
+  trusted: "What is trusted",
+  trust: {
+    system: "This system's authorities",
+    file: "A CA file",
+    certificate: "A pasted certificate",
+  } satisfies Record<TrustKind, string>,
+  systemHelp: "The server's certificate comes from an authority that this machine trusts.",
+  path: "CA file",
+  pathHelp: "PEM, one authority or several. No other is trusted for this endpoint.",
+  pem: "Certificate",
+  pemHelp: "PEM: the server's own, whatever name it has, or that of its authority.",
+  pemPlaceholder: "-----BEGIN CERTIFICATE-----",
+  holds: "What the text holds",
+  serverName: "Server name (SNI)",
+  serverNameHelp: "Only where the certificate names another host than the address.",
+  oldest: "Oldest version",
+  version: (version: TlsOldest): string => `TLS ${version}`,
+  atLeast: (version: TlsOldest): string => `TLS ${version} or later`,
+  certificate: "Client certificate",
+  certificateHelp: "PEM, for servers that ask for one (mutual TLS).",
+  key: "Key of the client certificate",
+  keyHelp: "PEM: PKCS#8, PKCS#1 or SEC 1.",
+  passphrase: "Passphrase of the key",
+  passphraseHelp: "Empty: not encrypted. Kept in the keyring only.",
+  passphraseKept: "The stored passphrase is used.",
+  insecure: "Skip verification",
+  insecureHelp:
+    "Any certificate is accepted: whoever stands between can read and change all of it, passwords too.",
+};
+
+export const certificates = {
+  show: "Show certificate…",
+  title: (address: string): string => `Certificates of ${address}`,
+  reading: "Asking the server…",
+  close: "Close the certificates",
+  none: "The server showed no certificate.",
+  own: "The server's own",
+  authority: "Authority",
+  other: "Sent along",
+  subject: "Subject",
+  issuer: "Issuer",
+  selfSigned: "(itself)",
+  names: "Names",
+  noNames: "none",
+  valid: "Valid",
+  expired: "Expired",
+  early: "Not valid yet",
+  fingerprint: "SHA-256",
+  copy: "Copy fingerprint",
+  trust: "Trust just this certificate",
+  trustHelp: "No other certificate is accepted at this endpoint, whatever name this one has.",
+  isTrusted: "Just this one is trusted",
+  by: (issuer: string): string => `issued by ${issuer}`,
+  until: (day: string): string => `valid until ${day}`,
+};
+
+export const compression = {
+  label: "Compress the link (gzip)",
+  help: "Needs a relay beside the source. It costs processor time at the relay and here, and pays where the network is slower than the compressor.",
+  how: "Beside the source:",
+  command: "tributary relay --listen 0.0.0.0:7379 --upstream 127.0.0.1:6379",
+  address: "Host and port above are the relay's then.",
+  measured: (ratio: string, relay: string, here: string): string =>
+    `Measured: ${ratio}. Of one core it takes ${relay} at the relay and ${here} here.`,
 };

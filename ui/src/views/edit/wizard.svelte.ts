@@ -33,13 +33,15 @@ export class Wizard {
     private readonly app: AppState,
     readonly definition: ReplicaDefinition | null,
     at: Step = "destination",
+    source?: string,
   ) {
     this.step = at;
     this.check = new CheckRun((onLine) =>
       app.backend.checkDraft(this.form.draft(), definition?.id ?? null, onLine),
     );
     this.form = definition ? DraftForm.of(definition) : DraftForm.blank();
-    this.open = this.form.sources[0]?.key ?? null;
+    const { sources } = this.form;
+    this.open = (sources.find(({ id }) => id !== null && id === source) ?? sources[0])?.key ?? null;
     if (!app.keyring.ok) this.rememberForThisRun();
   }
 
@@ -198,10 +200,13 @@ export class Wizard {
       .map((definition) => definition.name);
   }
 
-  /** Without a keyring a new password can be kept in memory only. */
+  /** Without a keyring a new secret can be kept in memory only. */
   private rememberForThisRun(): void {
     const endpoints = [this.form.destination, ...this.form.sources.map((s) => s.endpoint)];
-    for (const endpoint of endpoints) endpoint.thisRunOnly = true;
+    for (const { password, tls } of endpoints) {
+      password.thisRunOnly = true;
+      tls.passphrase.thisRunOnly = true;
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { ExpiryChoice } from "$lib/api/generated/ExpiryChoice";
 import type { ExpiryHandling } from "$lib/api/generated/ExpiryHandling";
+import type { TrustKind } from "$lib/forms/tls.svelte";
 
 export const replica = {
   start: "Start",
@@ -46,6 +47,7 @@ export const replica = {
   skipNow: "Skip and go on",
   leaveStopped: "Leave it stopped",
   editThis: "Edit…",
+  editSource: "Edit source…",
 
   expiry: {
     import_mode: "Expiry follows the source: the destination is in import mode.",
@@ -85,9 +87,11 @@ export const replica = {
     lag: "Lag",
     last: "Last command",
     commands: "Commands/s",
-    bytes: "Bytes/s",
+    wire: "Wire",
     actions: "Details and actions",
   },
+  wireHelp: "Bytes a second as they come over the network.",
+  decompressed: (rate: string): string => `${rate} decompressed`,
   details: (name: string): string => `Details of ${name}`,
   stopSource: (name: string): string => `Stop ${name}; the other sources go on`,
   startSource: (name: string): string => `Start ${name}`,
@@ -116,6 +120,30 @@ export const replica = {
     clockHelp:
       "The source's clock against the destination's. Lag and relative expiries are corrected by it.",
   },
+  link: {
+    encryption: "Link",
+    tls: "TLS",
+    open: "not encrypted",
+    trust: {
+      system: "system's authorities",
+      file: "CA file",
+      certificate: "one certificate",
+    } satisfies Record<TrustKind, string>,
+    compression: "Compression",
+    gzip: "gzip, by a relay",
+    off: "off",
+    wire: "On the wire",
+    wireHelp: "Since the start, without what TLS adds.",
+    decompressed: "Decompressed",
+    ratio: "Ratio",
+    ratioHelp: "Bytes decompressed to bytes on the wire, since the start.",
+    saved: "Saved",
+    relayCpu: "CPU of the relay",
+    decompressCpu: "CPU here",
+    ofCore: (share: string): string => `${share} of a core`,
+    behind:
+      "The relay cannot compress as fast as the source writes; the link runs at the relay's speed. Switch compression off, or give the relay a faster core.",
+  },
   progressOf: (name: string): string => `Progress of ${name}`,
   keysLoaded: (keys: string): string => `${keys} keys`,
   keysOf: (keys: string, total: string): string => `${keys} of ${total} keys`,
@@ -123,8 +151,11 @@ export const replica = {
 
   lagTitle: "Lag",
   throughputTitle: "Throughput",
+  throughputOf: (line: string): string => `Throughput, ${line.toLowerCase()},`,
   writes: "Writes/s",
-  bytes: "Bytes/s",
+  writesTitle: "Writes",
+  wire: "Wire",
+  bytes: "Decompressed",
   log: "Log scale",
   range: "Time range",
   ranges: { "5m": "5 min", "1h": "1 h", "24h": "24 h" },

@@ -1,5 +1,6 @@
 /** Replicas for developing the views in a plain browser. Never part of the product. */
 
+import type { EndpointDraft } from "../generated/EndpointDraft";
 import type { EndpointView } from "../generated/EndpointView";
 import type { FailureView } from "../generated/FailureView";
 import type { Phase } from "../generated/Phase";
@@ -8,11 +9,59 @@ import type { ReplicaLive } from "../generated/ReplicaLive";
 import type { Retry } from "../generated/Retry";
 import type { ServerFacts } from "../generated/ServerFacts";
 import type { Status } from "../generated/Status";
+import type { TlsView } from "../generated/TlsView";
 import { DEFAULT_OPTIONS } from "$lib/forms/options.svelte";
 
 export function endpoint(host: string, port = 6379, db: number | null = null): EndpointView {
   const url = `redis://${host}:${port}${db === null ? "" : `/${db}`}`;
-  return { host, port, sentinel: null, tls: false, username: null, db, hasPassword: true, url };
+  return {
+    host,
+    port,
+    sentinel: null,
+    tls: null,
+    compression: false,
+    username: null,
+    db,
+    hasPassword: true,
+    url,
+  };
+}
+
+const DEFAULT_TLS: TlsView = {
+  trust: { kind: "system" },
+  serverName: null,
+  identity: null,
+  oldest: "1.2",
+  insecure: false,
+};
+
+/** An endpoint whose link is encrypted, compressed, or both. */
+export function linked(
+  of: EndpointView,
+  tls: Partial<TlsView> | null,
+  compression: boolean,
+): EndpointView {
+  const view = tls && { ...DEFAULT_TLS, ...tls };
+  const parameters = [
+    ...(view?.trust.kind === "file" ? [`ca=${view.trust.path}`] : []),
+    ...(view?.insecure ? ["insecure=true"] : []),
+    ...(compression ? ["compress=gzip"] : []),
+  ].join("&");
+  const url =
+    (view ? of.url.replace("redis:", "rediss:") : of.url) + (parameters && `?${parameters}`);
+  return { ...of, tls: view, compression, url };
+}
+
+/** What is kept of a form's endpoint. */
+export function kept(draft: EndpointDraft): EndpointView {
+  const { identity, ...rest } = draft.tls ?? { identity: null };
+  const view = endpoint(draft.host, draft.port, draft.db);
+  const shown = identity && {
+    certificate: identity.certificate,
+    key: identity.key,
+    hasPassphrase: identity.passphrase.kind !== "none",
+  };
+  return linked(view, draft.tls && { ...rest, identity: shown }, draft.compression);
 }
 
 export function definition(id: string, sources: number): ReplicaDefinition {
@@ -55,6 +104,11 @@ const FAILURES: Record<string, Pick<FailureView, "message" | "hint" | "action">>
     hint: "Enter the current password under Edit, then start again.",
     action: "stops",
   },
+  not_relay: {
+    message: "{} answers as a Redis server, not as a relay: the link cannot be compressed.",
+    hint: "Turn compression off for this source, or give the address of a relay beside it (tributary relay).",
+    action: "stops",
+  },
   unreachable: {
     message: "{} does not answer: connection refused.",
     hint: "See whether the server runs and whether a firewall stands in the way.",
@@ -89,6 +143,8 @@ export type Script = {
   /** Bytes that wait to be applied, and those on disk. */
   spool?: [waiting: number, disk: number];
   clockSkewMs?: number;
+  /** The relay cannot compress as fast as the source writes. */
+  behind?: boolean;
 };
 
 /** What the destination of a replica is like. */

@@ -4,7 +4,6 @@
  */
 
 import type { Backend } from "../backend";
-import type { EndpointDraft } from "../generated/EndpointDraft";
 import type { EventView } from "../generated/EventView";
 import type { LiveBatch } from "../generated/LiveBatch";
 import type { ReplicaDefinition } from "../generated/ReplicaDefinition";
@@ -12,6 +11,7 @@ import type { ReplicaDraft } from "../generated/ReplicaDraft";
 import type { Settings } from "../generated/Settings";
 import type { StartupState } from "../generated/StartupState";
 import type { Theme } from "../generated/Theme";
+import type { TlsView } from "../generated/TlsView";
 import type { VerifyOptions } from "../generated/VerifyOptions";
 import {
   CALM,
@@ -19,9 +19,12 @@ import {
   definition,
   endpoint,
   failure,
+  kept,
+  linked,
   type Conditions,
   type Script,
 } from "./fixtures";
+import { certificatesOf, readPem } from "./certificates";
 import { MockFileLoad } from "./fileLoad";
 import { parse, refusal } from "./forms";
 import { pause, reviewOf, tellCheck } from "./preflight";
@@ -98,6 +101,8 @@ class Mock {
         failure: null,
       };
     },
+    certificates: (endpoint) => certificatesOf(endpoint),
+    readCertificates: (pem) => readPem(pem),
     reviewDraft: async (draft) => {
       await pause(200);
       if (draft.destination.host === "down") throw refusal("unreachable", "destination.host");
@@ -121,7 +126,7 @@ class Mock {
       ),
     checkReplica: (id, onLine) => {
       const found = this.find(id);
-      const address = (url: string): string => url.replace(/^rediss?:\/\//, "");
+      const address = (url: string): string => url.replace(/^rediss?:\/\/|\?.*$/g, "");
       return tellCheck(
         found.sources.map((source) => [source.id, address(source.endpoint.url)]),
         address(found.destination.url),
@@ -279,14 +284,20 @@ class Mock {
     const ledger = definition("ledger", 2);
     const profiles = definition("profiles", 1);
     profiles.options = { ...profiles.options, askBeforeResync: true };
-    this.definitions = [sessions, catalogue, carts, search, orders, ledger, profiles];
+    const archive = definition("archive", 1);
+    this.link(sessions, 0, { trust: { kind: "file", path: "/etc/redis/ca.pem" } }, true);
+    this.link(sessions, 1, { insecure: true }, false);
+    this.link(search, 0, null, true);
+    this.link(archive, 0, {}, true);
+    archive.destination = linked(archive.destination, { insecure: true }, false);
+    this.definitions = [sessions, catalogue, carts, search, orders, ledger, profiles, archive];
     for (const source of sessions.sources) this.scripts.set(source.id, SYNCED);
     for (const source of catalogue.sources) this.loadSource(source.id, 43);
     this.scripts.set("carts-0", {
       ...STOPPED,
       failure: failure("wrong_password", "redis-0.carts.internal:6379", now - 320_000),
     });
-    this.scripts.set("search-index-0", SYNCED);
+    this.scripts.set("search-index-0", { ...SYNCED, behind: true });
     this.scripts.set("search-index-1", {
       status: "syncing",
       phase: "retrying",
@@ -314,6 +325,10 @@ class Mock {
     this.scripts.set("profiles-0", {
       ...STOPPED,
       failure: failure("resync_needed", "10.0.3.7:6379", now - 5_000),
+    });
+    this.scripts.set("archive-0", {
+      ...STOPPED,
+      failure: failure("not_relay", "redis-0.archive.internal:6379", now - 12_000),
     });
     for (const name of ["sessions-eu", "catalogue", "search-index"]) {
       this.say(name, "info", "Started.");
@@ -388,6 +403,16 @@ class Mock {
     });
   }
 
+  private link(
+    of: ReplicaDefinition,
+    index: number,
+    tls: Partial<TlsView> | null,
+    gzip: boolean,
+  ): void {
+    const source = of.sources[index];
+    if (source) source.endpoint = linked(source.endpoint, tls, gzip);
+  }
+
   /** The last of its sources, as after a click on its Stop. */
   private userStopped(definition: ReplicaDefinition): void {
     const last = definition.sources.at(-1);
@@ -435,15 +460,14 @@ class Mock {
   }
 
   private add(draft: ReplicaDraft, id = draft.name): ReplicaDefinition {
-    const view = (of: EndpointDraft) => endpoint(of.host, of.port, of.db);
     const added: ReplicaDefinition = {
       id,
       name: draft.name,
-      destination: view(draft.destination),
+      destination: kept(draft.destination),
       sources: draft.sources.map((source, index) => ({
         id: source.id ?? `${id}-${index}`,
         name: source.name,
-        endpoint: view(source.endpoint),
+        endpoint: kept(source.endpoint),
         stopped: false,
       })),
       options: draft.options,

@@ -20,6 +20,40 @@ export function writesAt(at: number, seed: number): number {
   return Math.max(0, 12_000 / (seed + 1) + 2_400 * Math.sin(at / 9000 + seed) + (at % 997) * 2);
 }
 
+const BEGUN = Date.now() - 3 * 86_400_000;
+
+/** How many times fewer bytes a relay sends. */
+export function ratioAt(at: number, seed: number): number {
+  return 4.3 + 0.25 * Math.sin(at / 11_000 + seed);
+}
+
+/** What goes over the wire, and what that costs. */
+function wire(
+  { tls, compression }: ReplicaDefinition["sources"][number]["endpoint"],
+  script: Script,
+  bytesPerSec: number | null,
+  at: number,
+  seed: number,
+) {
+  const gzip = compression && bytesPerSec !== null;
+  const times = gzip ? ratioAt(at, seed) : 1;
+  const bytes = script.phase === "stopped" ? 0 : Math.round(((at - BEGUN) / 1000) * 1_350_000);
+  const wireBytes = Math.round(bytes / (compression ? 4.3 : 1));
+  return {
+    tls: tls !== null,
+    insecure: tls?.insecure ?? false,
+    compression,
+    wireBytesPerSec: bytesPerSec === null ? null : bytesPerSec / times,
+    bytes,
+    wireBytes,
+    ratio: gzip ? bytes / wireBytes : null,
+    savedBytes: gzip ? bytes - wireBytes : null,
+    relayBehind: gzip ? (script.behind ?? false) : null,
+    relayCpu: gzip ? (script.behind ? 0.998 : 0.031 + 0.004 * Math.sin(at / 3000)) : null,
+    decompressCpu: gzip ? 0.009 + 0.002 * Math.sin(at / 4000) : null,
+  };
+}
+
 /** One source under a script, `age` ms after it began. */
 export function simulate(
   source: ReplicaDefinition["sources"][number],
@@ -31,10 +65,11 @@ export function simulate(
   const loading = script.phase === "loading";
   const progress = loading ? (script.progress ?? 0) : null;
   const part = (progress ?? 0) / 100;
+  const bytesPerSec = synced ? writesAt(at, seed) * 112 : loading ? 48_000_000 : null;
   return {
     id: source.id,
     name: source.name,
-    endpoint: source.endpoint.url.replace("redis://", ""),
+    endpoint: source.endpoint.url.replace(/^rediss?:\/\/|\?.*$/g, ""),
     status: script.status,
     phase: script.phase,
     progress,
@@ -48,7 +83,8 @@ export function simulate(
     lagBytes: synced ? 1200 : null,
     lastCommandAt: synced ? at - 40 : null,
     commandsPerSec: script.phase === "paused" ? 0 : synced ? writesAt(at, seed) : null,
-    bytesPerSec: synced ? writesAt(at, seed) * 112 : loading ? 48_000_000 : null,
+    bytesPerSec,
+    ...wire(source.endpoint, script, bytesPerSec, at, seed),
     received: 88_120_442,
     applied: 88_120_100,
     durable: null,
@@ -101,6 +137,10 @@ export function aggregate(
     worstLagMs: lags.length === 0 ? null : Math.max(...lags),
     writesPerSec: sum((source) => source.commandsPerSec),
     bytesPerSec: sum((source) => source.bytesPerSec),
+    wireBytesPerSec: sum((source) => source.wireBytesPerSec),
+    insecure: [definition.destination, ...definition.sources.map((source) => source.endpoint)].some(
+      (endpoint) => endpoint.tls?.insecure,
+    ),
     failure: worst?.failure ?? null,
     server: worst?.phase === "stopped" && !worst.failure ? null : SERVER,
     ...conditions,
@@ -131,6 +171,9 @@ export function series(range: SeriesRange, now: number, empty: boolean): Series 
     lagMs: times.map((at) => (gap(at) ? null : lagAt(at, 0))),
     writesPerSec: times.map((at) => (gap(at) ? null : writesAt(at, 0) * 1.8)),
     bytesPerSec: times.map((at) => (gap(at) ? null : writesAt(at, 0) * 1.8 * 112)),
+    wireBytesPerSec: times.map((at) =>
+      gap(at) ? null : (writesAt(at, 0) * 1.8 * 112) / (ratioAt(at, 0) - 2.4),
+    ),
     marks: empty
       ? []
       : [

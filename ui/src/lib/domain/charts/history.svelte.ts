@@ -77,11 +77,11 @@ export class History {
 
 function sampleOf(live: ReplicaLive, sourceId: string | null, at: number): Sample | null {
   if (sourceId === null) {
-    const { worstLagMs, writesPerSec, bytesPerSec } = live;
-    return { at, lagMs: worstLagMs, writesPerSec, bytesPerSec };
+    const { worstLagMs, writesPerSec, bytesPerSec, wireBytesPerSec } = live;
+    return { at, lagMs: worstLagMs, writesPerSec, bytesPerSec, wireBytesPerSec };
   }
   const source = live.sources.find((candidate) => candidate.id === sourceId);
   if (!source) return null;
-  const { lagMs, commandsPerSec, bytesPerSec } = source;
-  return { at, lagMs, writesPerSec: commandsPerSec, bytesPerSec };
+  const { lagMs, commandsPerSec, bytesPerSec, wireBytesPerSec } = source;
+  return { at, lagMs, writesPerSec: commandsPerSec, bytesPerSec, wireBytesPerSec };
 }

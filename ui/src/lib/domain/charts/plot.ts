@@ -11,8 +11,6 @@ export type Line = {
   color: string;
   values: Value[];
   format: (value: number | null) => string;
-  /** The axis it belongs to. */
-  side: "left" | "right";
   /** What the scale shows at least, so that noise around 0 does not look like a mountain. */
   least: number;
   fill?: boolean;
@@ -57,24 +55,14 @@ export function color(host: HTMLElement, property: string): string {
 export function makePlot(host: HTMLElement, options: PlotOptions): uPlot {
   const muted = color(host, "--muted");
   const grid = { stroke: color(host, "--line"), width: 1 };
-  const axis = (line: Line, index: number): uPlot.Axis => ({
-    scale: scaleOf(line),
-    side: line.side === "left" ? 3 : 1,
-    stroke: muted,
-    font: FONT,
-    size: 64,
-    gap: 6,
-    grid: index === 0 ? { ...grid, ...(options.log ? { filter: decades } : {}) } : { show: false },
-    ticks: { show: false },
-    values: (_, splits) =>
-      splits.map((split) => (split === null ? "" : line.format(split))) as string[],
-    ...(options.log ? { filter: decades } : {}),
-  });
+  // The lines of a chart share their unit, and so their axis.
+  const format = options.lines[0]?.format ?? String;
+  const logarithmic = options.log ? { filter: decades } : {};
   return new uPlot(
     {
       width: options.width,
       height: options.height,
-      padding: [8, options.lines.some((line) => line.side === "right") ? 0 : 24, 0, 0],
+      padding: [8, 24, 0, 0],
       legend: { show: false },
       cursor: {
         sync: { key: SYNC, setSeries: false },
@@ -83,9 +71,7 @@ export function makePlot(host: HTMLElement, options: PlotOptions): uPlot {
       },
       scales: {
         x: { time: true, range: () => options.span() },
-        ...Object.fromEntries(
-          options.lines.map((line) => [scaleOf(line), scale(options.log, line)]),
-        ),
+        y: scale(options),
       },
       axes: [
         {
@@ -99,13 +85,23 @@ export function makePlot(host: HTMLElement, options: PlotOptions): uPlot {
           incrs: TIME_STEPS,
           values: (_, splits) => splits.map((split) => hourMinute.format(split * 1000)),
         },
-        ...options.lines.map(axis),
+        {
+          stroke: muted,
+          font: FONT,
+          size: 64,
+          gap: 6,
+          grid: { ...grid, ...logarithmic },
+          ticks: { show: false },
+          values: (_, splits) =>
+            splits.map((split) => (split === null ? "" : format(split))) as string[],
+          ...logarithmic,
+        },
       ],
       series: [
         {},
         ...options.lines.map((line) => ({
           label: line.label,
-          scale: scaleOf(line),
+          scale: "y",
           stroke: color(host, line.color),
           width: 1.5,
           spanGaps: false,
@@ -140,14 +136,10 @@ export function aligned(times: readonly number[], lines: Line[], log: boolean): 
   ];
 }
 
-function scaleOf(line: Line): string {
-  return line.side === "left" ? "y" : "y2";
-}
+/** Air above the highest point. */
+const HEADROOM = 1.15;
 
-/** Two lines that rise and fall together are still seen as two. */
-const HEADROOM = { left: 1.15, right: 1.6 } as const;
-
-function scale(log: boolean, line: Line): uPlot.Scale {
+function scale({ log, lines }: PlotOptions): uPlot.Scale {
   if (log) {
     return {
       distr: 3,
@@ -157,8 +149,9 @@ function scale(log: boolean, line: Line): uPlot.Scale {
       ],
     };
   }
+  const least = Math.max(...lines.map((line) => line.least));
   // Always from zero, with air above: a flat line at 2 ms must not look like a cliff.
-  return { range: (_, __, max) => [0, Math.max(line.least, max ?? 0) * HEADROOM[line.side]] };
+  return { range: (_, __, max) => [0, Math.max(least, max ?? 0) * HEADROOM] };
 }
 
 /** On the logarithmic axis only 0.1, 1, 10, 100 … carry a label. */

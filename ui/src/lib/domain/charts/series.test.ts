@@ -6,6 +6,7 @@ const sample = (at: number, lagMs: number | null = 1): Sample => ({
   lagMs,
   writesPerSec: 2,
   bytesPerSec: 3,
+  wireBytesPerSec: 1,
 });
 
 describe("the data of a chart", () => {
@@ -22,6 +23,7 @@ describe("the data of a chart", () => {
     expect(data.times).toEqual([1000, 19_999, 20_000]);
     expect(data.lagMs).toEqual([1, null, 1]);
     expect(data.bytesPerSec).toEqual([3, null, 3]);
+    expect(data.wireBytesPerSec).toEqual([1, null, 1]);
   });
 
   it("takes each moment once", () => {

@@ -12,12 +12,19 @@ export type ChartData = {
   lagMs: Value[];
   writesPerSec: Value[];
   bytesPerSec: Value[];
+  wireBytesPerSec: Value[];
   marks: SeriesMark[];
   from: number;
   to: number;
 };
 
-export type Sample = { at: number; lagMs: Value; writesPerSec: Value; bytesPerSec: Value };
+export type Sample = {
+  at: number;
+  lagMs: Value;
+  writesPerSec: Value;
+  bytesPerSec: Value;
+  wireBytesPerSec: Value;
+};
 
 export const SPANS: Record<SeriesRange, number> = {
   "5m": 300_000,
@@ -30,6 +37,7 @@ export const EMPTY: ChartData = {
   lagMs: [],
   writesPerSec: [],
   bytesPerSec: [],
+  wireBytesPerSec: [],
   marks: [],
   from: 0,
   to: 0,
@@ -41,6 +49,7 @@ export function fromSeries(series: Series): ChartData {
     lagMs: series.lagMs,
     writesPerSec: series.writesPerSec,
     bytesPerSec: series.bytesPerSec,
+    wireBytesPerSec: series.wireBytesPerSec,
     marks: series.marks,
     from: series.from,
     to: series.to,
@@ -68,6 +77,7 @@ export function append(data: ChartData, sample: Sample, span: number): ChartData
     lagMs: grow(data.lagMs, sample.lagMs),
     writesPerSec: grow(data.writesPerSec, sample.writesPerSec),
     bytesPerSec: grow(data.bytesPerSec, sample.bytesPerSec),
+    wireBytesPerSec: grow(data.wireBytesPerSec, sample.wireBytesPerSec),
     marks: data.marks.filter((mark) => mark.at >= from),
     from,
     to: sample.at,
