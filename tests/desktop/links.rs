@@ -28,7 +28,7 @@ async fn a_link_is_compressed_where_a_relay_stands_and_the_error_is_clear_where_
         window.shot("create-compression-no-relay").await;
         window.click("next").await;
         window.click("next").await;
-        window.find("review-warning").await;
+        window.find("review").await;
         window.click("create-and-start").await;
         window.until("status-badge", |badge| badge.to_lowercase().contains("stopped")).await;
         window.until("failure-message", |text| text.contains("not a relay")).await;
@@ -37,7 +37,7 @@ async fn a_link_is_compressed_where_a_relay_stands_and_the_error_is_clear_where_
 
         // The same source through a relay.
         let relay = Relay::before(source.port, &[]);
-        window.click("remedy-edit").await;
+        window.click("remedy-source").await;
         window.find("sources[0].port").await;
         window.fill("sources[0].port", &relay.port().to_string()).await;
         window.click("next").await;
@@ -67,7 +67,8 @@ async fn a_certificate_that_nobody_vouches_for_is_looked_at_and_trusted() {
     in_time(async {
         let (source, destination) = (Server::start(SOURCE_PASSWORD).await, Server::start(DESTINATION_PASSWORD).await);
         source.run(&["SET", "key", "value"]).await;
-        let signed = Authority::new("Nobody").self_signed("spring.example");
+        let authority = Authority::new("Nobody");
+        let signed = authority.self_signed("spring.example");
         let (certificate, key) = (signed.certificate.display().to_string(), signed.key.display().to_string());
         let relay = Relay::before(source.port, &["--tls-cert", &certificate, "--tls-key", &key]);
         let folder = tempfile::tempdir().unwrap();
