@@ -1,11 +1,11 @@
-//! Writes seeds: `seeds CORPUS FIXTURES`. The dumps of the fixtures, small dumps and DUMP payloads cut out of them, and
-//! a few texts in RESP.
+//! Writes seeds: `seeds CORPUS FIXTURES`. The dumps of the fixtures, small dumps and DUMP payloads cut out of them, a few
+//! texts in RESP, and requests to a relay.
 
 use std::fs;
 use std::path::Path;
 
 use tributary_rdb::{Decoder, Event, Limits};
-use tributary_resp::write;
+use tributary_resp::{relay, write};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -25,7 +25,8 @@ fn main() -> Result<()> {
             dump(corpus, &name, &fs::read(&path)?)?;
         }
     }
-    resp(corpus)
+    resp(corpus)?;
+    prefaces(corpus)
 }
 
 fn save(corpus: &Path, target: &str, name: &str, bytes: &[u8]) -> Result<()> {
@@ -99,4 +100,15 @@ fn resp(corpus: &Path) -> Result<()> {
         save(corpus, "psync_reply", name, text.as_bytes())?;
     }
     Ok(())
+}
+
+fn prefaces(corpus: &Path) -> Result<()> {
+    let ping = b"*1\r\n$4\r\nPING\r\n";
+    for level in 0..=10 {
+        let request = relay::request(level);
+        save(corpus, "relay_preface", &format!("level-{level}"), &[&request[..], ping].concat())?;
+        save(corpus, "relay_preface", &format!("part-{level}"), request.get(..20 + level as usize).unwrap_or_default())?;
+    }
+    save(corpus, "relay_preface", "other", ping)?;
+    save(corpus, "relay_preface", "inline", b"REPLCONF tributary-gzip 6\r\n")
 }
