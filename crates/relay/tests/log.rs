@@ -61,13 +61,16 @@ async fn the_log_tells_how_clients_ended_and_that_the_upstream_is_gone_and_holds
     assert_eq!(rest(&mut client).await.unwrap(), b"");
     drop(client);
     log.line(&["INFO", "client closed", &peer, "mode=\"plain\"", "from_upstream=9", "reason=\"ended\""]).await;
-    let (address, metrics) = bench.without_upstream();
+    assert_eq!((bench.troubles)(), []);
+    let (address, metrics, troubles) = bench.without_upstream();
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(&[&request(6)[..], b"AUTH S3CR3T\r\n"].concat()).await.unwrap();
     // It is closed with what it sent unread: an end or a reset.
     assert_eq!(rest(&mut client).await.unwrap_or_default(), b"");
     log.line(&["WARN", "the upstream cannot be reached", "refused"]).await;
     log.line(&["INFO", "client closed", "mode=\"new\"", "refused"]).await;
+    let told = troubles();
+    assert!(told.len() == 1 && told[0].0.starts_with("127.0.0.1:") && told[0].1.contains("refused"), "{told:?}");
     assert!(metrics.page().contains("tributary_relay_upstream_failures_total 1\n"), "{}", metrics.page());
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(!text.contains("S3CR3T"), "{text}");

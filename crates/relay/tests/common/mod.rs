@@ -25,12 +25,16 @@ use tributary_resp::relay::{GRANTED, request};
 /// How long anything may take before a test fails.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
+/// The servers that cannot be reached, and why.
+pub type Troubles = Box<dyn Fn() -> Vec<(String, String)> + Send + Sync>;
+
 /// A relay with one listener, and the upstream's side of it.
 pub struct Bench {
     pub address: SocketAddr,
     pub metrics: Arc<Metrics>,
     pub stop: CancellationToken,
     pub running: JoinHandle<()>,
+    pub troubles: Troubles,
     upstream: TcpListener,
 }
 
@@ -49,9 +53,10 @@ pub async fn relay_with(limits: Limits, tls: Option<ServerTls>) -> Bench {
     let spec = RelaySpec { listen: "127.0.0.1:0".to_owned(), upstream: behind, tls, limits };
     let relay = Relay::bind(vec![spec]).await.unwrap();
     let (address, metrics, stop) = (relay.addresses()[0], relay.metrics(), CancellationToken::new());
+    let troubles = Box::new(relay.troubles());
     let running = tokio::spawn(relay.run(stop.clone()));
     soon(upstream.accept()).await.unwrap();
-    Bench { address, metrics, stop, running, upstream }
+    Bench { address, metrics, stop, running, troubles, upstream }
 }
 
 impl Bench {
@@ -108,8 +113,8 @@ impl Bench {
     }
 
     /// Closes the upstream's port: nobody listens there then.
-    pub fn without_upstream(self) -> (SocketAddr, Arc<Metrics>) {
-        (self.address, self.metrics)
+    pub fn without_upstream(self) -> (SocketAddr, Arc<Metrics>, Troubles) {
+        (self.address, self.metrics, self.troubles)
     }
 }
 
