@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread::JoinHandle;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -36,20 +37,12 @@ pub(crate) async fn compressed(
         Ok(thread) => thread,
         Err(error) => return format!("no thread for compression: {error}"),
     };
-    let (until, asked) = (Until { stop: Some(ending.stop), ..ending.until() }, AtomicU64::new(0));
-    let asking = async {
-        match pump(&mut client_in, &mut upstream_out, &forward, &until, &asked).await {
-            Err(Broken::Reading(error)) => error.to_string(),
-            // The server learns of an end, and ends its side, which is what ends the connection. One that takes nothing more
-            // may still have sent something.
-            Ok(()) | Err(Broken::Writing(_)) => std::future::pending().await,
-        }
-    };
+    let until = Until { stop: Some(ending.stop), ..ending.until() };
     // Reading ends first: then the compressor does, and then there is nothing more to write.
     let answering =
         async { tokio::try_join!(feed(&mut upstream_in, input, &until, sent), deliver(&mut outputs, &mut client_out)) };
     let (reason, whole) = tokio::select! {
-        reason = asking => (reason, false),
+        reason = ask(&mut client_in, &mut upstream_out, &forward, &until) => (reason, false),
         done = answering => match done {
             Ok((None, ())) => ("ended".to_owned(), true),
             Ok((Some(error), ())) => (error.to_string(), true),
@@ -59,14 +52,33 @@ pub(crate) async fn compressed(
     };
     // With it the compressor has nothing to wait for any more.
     drop(outputs);
-    let joined = tokio::task::spawn_blocking(move || thread.join().is_ok()).await;
-    if !matches!(joined, Ok(true)) {
-        tracing::error!("a compressor ended in a panic");
-    }
+    join(thread).await;
     if whole {
         linger(&mut client_in).await;
     }
     reason
+}
+
+async fn join(thread: JoinHandle<()>) {
+    let joined = tokio::task::spawn_blocking(move || thread.join().is_ok()).await;
+    if !matches!(joined, Ok(true)) {
+        tracing::error!("a compressor ended in a panic");
+    }
+}
+
+/// Passes on what the client sends: returns when the client has gone, and why.
+async fn ask(
+    client: &mut (impl AsyncRead + Unpin),
+    upstream: &mut (impl AsyncWrite + Unpin),
+    forward: &[u8],
+    until: &Until<'_>,
+) -> String {
+    match pump(client, upstream, forward, until, &AtomicU64::new(0)).await {
+        Err(Broken::Reading(error)) => error.to_string(),
+        // The server learns of an end, and ends its side, which is what ends the connection. One that takes nothing more
+        // may still have sent something.
+        Ok(()) | Err(Broken::Writing(_)) => std::future::pending().await,
+    }
 }
 
 /// Writes the answer to the request and all that is compressed, then ends that direction.
@@ -91,15 +103,7 @@ async fn feed(
     let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
     let mut buffer = BytesMut::with_capacity(READ);
     loop {
-        if buffer.capacity() < READ / 4 {
-            buffer.reserve(READ);
-        }
-        let at_once = tokio::select! {
-            biased;
-            read = upstream.read_buf(&mut buffer) => Some(read),
-            () = std::future::ready(()) => None,
-        };
-        let read = match at_once {
+        let read = match at_once(upstream, &mut buffer).await {
             Some(read) => read,
             None => {
                 compressor.send(Input::Pause).await.map_err(gone)?;
@@ -126,5 +130,17 @@ async fn feed(
         }
         compressor.send(Input::End).await.map_err(gone)?;
         return Ok(None);
+    }
+}
+
+/// What can be read without waiting. There is room in the buffer then, for a read that has to wait too.
+async fn at_once(upstream: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> Option<io::Result<usize>> {
+    if buffer.capacity() < READ / 4 {
+        buffer.reserve(READ);
+    }
+    tokio::select! {
+        biased;
+        read = upstream.read_buf(buffer) => Some(read),
+        () = std::future::ready(()) => None,
     }
 }

@@ -107,7 +107,12 @@ fn prefaces(corpus: &Path) -> Result<()> {
     for level in 0..=10 {
         let request = relay::request(level);
         save(corpus, "relay_preface", &format!("level-{level}"), &[&request[..], ping].concat())?;
-        save(corpus, "relay_preface", &format!("part-{level}"), request.get(..20 + level as usize).unwrap_or_default())?;
+        save(
+            corpus,
+            "relay_preface",
+            &format!("part-{level}"),
+            request.get(..20 + level as usize).unwrap_or_default(),
+        )?;
     }
     save(corpus, "relay_preface", "other", ping)?;
     save(corpus, "relay_preface", "inline", b"REPLCONF tributary-gzip 6\r\n")
