@@ -78,7 +78,7 @@ impl Relay {
     }
 }
 
-/// Starts it, and waits until it listens.
+/// Starts it, and waits until it listens, for its metrics too.
 fn start(arguments: &[String]) -> Child {
     let mut child = Command::new(program())
         .args(arguments)
@@ -90,6 +90,8 @@ fn start(arguments: &[String]) -> Child {
     let mut lines = BufReader::new(child.stderr.take().expect("standard error")).lines();
     let first = lines.next().and_then(Result::ok).unwrap_or_default();
     assert!(first.starts_with("Listening"), "the relay says {first:?}");
+    // This is the last that it does before it serves.
+    assert!(lines.by_ref().map_while(Result::ok).any(|line| line.starts_with("Metrics at")), "no metrics");
     // It must never wait for somebody to read its log.
     std::thread::spawn(move || lines.for_each(drop));
     eventually("the relay runs", || child.try_wait().expect("its state").is_none().then_some(()));

@@ -60,7 +60,7 @@ pub struct RelayArgs {
     /// Serve /metrics (Prometheus) and /health there.
     #[arg(long, value_name = "ADDR:PORT")]
     metrics: Option<SocketAddr>,
-    /// Clients at a time; further ones are closed at once.
+    /// Clients of one listener at a time; further ones are closed at once.
     #[arg(long, value_name = "NUMBER", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
     /// How long TLS, and then a request for compression that has begun, may take.
@@ -123,6 +123,7 @@ fn specs(args: &RelayArgs) -> Result<Vec<RelaySpec>, String> {
         connections: args.max_connections as usize,
         handshake: args.handshake_timeout,
         drain: args.drain_timeout,
+        ..Limits::default()
     };
     let identity = |certificate: &Option<PathBuf>, key: &Option<PathBuf>| {
         let (certificate, key) = certificate.clone().zip(key.clone())?;

@@ -40,10 +40,13 @@ pub(crate) struct Compressor {
     /// Compressed bytes that were not handed on.
     out: Vec<u8>,
     note: Note,
+    cpu: Duration,
     client: Sender<Bytes>,
     metrics: Arc<Metrics>,
     open: bool,
     since: Instant,
+    /// How old a member gets.
+    oldest: Duration,
     window: Window,
 }
 
@@ -59,10 +62,12 @@ impl Compressor {
             crc: Crc::new(),
             out: Vec::new(),
             note: Note::default(),
+            cpu: Duration::ZERO,
             client,
             metrics,
             open: false,
             since: Instant::now(),
+            oldest: MEMBER,
             window: Window::new(),
         }
     }
@@ -86,7 +91,7 @@ impl Compressor {
                 // A pause that is over already needs no flush.
                 Input::Pause if input.is_empty() => self.flush()?,
                 Input::Pause => {}
-                Input::End => return self.finish(),
+                Input::End => return self.end(),
             }
         }
     }
@@ -149,6 +154,14 @@ impl Compressor {
         self.hand_on()
     }
 
+    /// Ends the stream, which has a member also when there was nothing to compress.
+    fn end(&mut self) -> Result<(), Gone> {
+        if self.note == Note::default() && !self.open {
+            self.begin();
+        }
+        self.finish()
+    }
+
     /// Calls the compressor until it has written all that it holds: then it leaves room.
     fn drive(&mut self, flush: FlushCompress) -> Result<(), Gone> {
         loop {
@@ -174,7 +187,9 @@ impl Compressor {
     }
 
     fn spent(&mut self, time: Duration) {
-        self.note.cpu_us += u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        // Summed up before it is rounded: most pieces take a few microseconds.
+        self.cpu += time;
+        self.note.cpu_us = u64::try_from(self.cpu.as_micros()).unwrap_or(u64::MAX);
         self.metrics.spent(time);
     }
 
@@ -188,7 +203,7 @@ impl Compressor {
                 return self.finish();
             }
         }
-        if self.open && self.since.elapsed() >= MEMBER { self.finish() } else { Ok(()) }
+        if self.open && self.since.elapsed() >= self.oldest { self.finish() } else { Ok(()) }
     }
 }
 
@@ -212,5 +227,131 @@ impl Window {
         let waited = self.waited.as_secs_f64() / length.as_secs_f64();
         *self = Self::new();
         Some(1.0 - waited)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use flate2::bufread::GzDecoder;
+    use tokio::sync::mpsc;
+    use tributary_resp::relay::EXTRA_ID;
+
+    use super::*;
+
+    struct Bench {
+        compressor: Compressor,
+        wire: Receiver<Bytes>,
+    }
+
+    fn bench(level: u32) -> Bench {
+        let (client, wire) = mpsc::channel(10_000);
+        Bench { compressor: Compressor::new(level, client, Arc::default()), wire }
+    }
+
+    impl Bench {
+        /// Ends the stream: the note and the data of each member, and what was read of the wire before each.
+        fn members(mut self) -> Vec<(Note, Vec<u8>, usize)> {
+            assert!(self.compressor.end().is_ok());
+            drop(self.compressor);
+            let mut wire = Vec::new();
+            while let Ok(piece) = self.wire.try_recv() {
+                wire.extend_from_slice(&piece);
+            }
+            let (mut rest, mut members) = (&wire[..], Vec::new());
+            while !rest.is_empty() {
+                let before = wire.len() - rest.len();
+                let (mut decoder, mut data) = (GzDecoder::new(rest), Vec::new());
+                decoder.read_to_end(&mut data).unwrap();
+                let extra = decoder.header().unwrap().extra().unwrap();
+                assert_eq!(&extra[..4], [EXTRA_ID[0], EXTRA_ID[1], Note::LENGTH as u8, 0]);
+                members.push((Note::from_bytes(&extra[4..]).unwrap(), data, before));
+                rest = decoder.into_inner();
+            }
+            members
+        }
+    }
+
+    /// Somewhat compressible, and not the same anywhere.
+    fn text(length: usize) -> Vec<u8> {
+        (0_u32..).flat_map(|n| format!("{} ", n.wrapping_mul(2_654_435_761)).into_bytes()).take(length).collect()
+    }
+
+    #[test]
+    fn many_members_are_the_data_and_each_tells_what_came_before() {
+        let text = text(1_000_000);
+        let mut bench = bench(6);
+        bench.compressor.oldest = Duration::ZERO;
+        let (mut rest, mut size) = (&text[..], 1);
+        while !rest.is_empty() {
+            let (piece, behind) = rest.split_at(size.min(rest.len()));
+            assert!(bench.compressor.add(piece).is_ok());
+            if size % 3 == 0 {
+                assert!(bench.compressor.flush().is_ok());
+            }
+            (rest, size) = (behind, size * 3 / 2 + 1);
+        }
+        let (members, mut got) = (bench.members(), Vec::new());
+        assert!(members.len() > 20, "{}", members.len());
+        let mut cpu_us = 0;
+        for (note, data, before) in members {
+            assert_eq!((note.bytes, note.wire_bytes), (got.len() as u64, before as u64));
+            assert!(note.cpu_us >= cpu_us, "{note:?}");
+            cpu_us = note.cpu_us;
+            got.extend(data);
+        }
+        assert!(got == text && cpu_us > 0);
+    }
+
+    #[test]
+    fn a_stream_without_data_is_one_empty_member() {
+        assert_eq!(bench(1).members(), [(Note::default(), Vec::new(), 0)]);
+    }
+
+    #[test]
+    fn a_flush_of_much_or_little_leaves_nothing_behind() {
+        for level in [1, 6, 9] {
+            for length in [1, 100, 32_767, 32_768, 65_536, 1_000_000] {
+                let (text, mut bench) = (text(length), bench(level));
+                assert!(bench.compressor.add(&text).is_ok() && bench.compressor.flush().is_ok());
+                // Another one has nothing to do.
+                assert!(bench.compressor.flush().is_ok());
+                let (mut inflate, mut got) = (flate2::Decompress::new(false), Vec::with_capacity(length + 1));
+                let mut wire = Vec::new();
+                while let Ok(piece) = bench.wire.try_recv() {
+                    wire.extend_from_slice(&piece);
+                }
+                inflate
+                    .decompress_vec(&wire[10 + 2 + 4 + Note::LENGTH..], &mut got, flate2::FlushDecompress::Sync)
+                    .unwrap();
+                assert!(got == text, "level {level}: {} of {length}", got.len());
+            }
+        }
+    }
+
+    #[test]
+    fn compression_that_is_always_busy_is_behind_and_says_so_in_the_next_member() {
+        let mut bench = bench(6);
+        let metrics = bench.compressor.metrics.clone();
+        let behind = || metrics.page().contains("tributary_relay_behind_links 1\n");
+        let long_ago = Instant::now().checked_sub(WINDOW * 2).unwrap();
+        for (waited, is) in [(Duration::ZERO, true), (WINDOW, false), (Duration::ZERO, true)] {
+            bench.compressor.window = Window { since: long_ago, waited };
+            assert!(bench.compressor.add(b"data").is_ok());
+            assert_eq!(behind(), is, "{waited:?}");
+        }
+        let notes: Vec<bool> = bench.members().into_iter().map(|(note, ..)| note.behind).collect();
+        assert_eq!(notes, [true, false, true]);
+        // The end of the link is the end of that, too.
+        let (client, _wire) = mpsc::channel(1);
+        let mut compressor = Compressor::new(6, client, metrics.clone());
+        metrics.behind(false);
+        metrics.behind(true);
+        compressor.note.behind = true;
+        let (input, inputs) = mpsc::channel(1);
+        drop(input);
+        compressor.run(inputs);
+        assert!(!behind());
     }
 }

@@ -6,18 +6,22 @@
 //! started for and no other.
 //!
 //! - [`Relay`] listens and owns every task; [`RelaySpec`] says where, and for whom,
-//! - `connection` follows one client, `compressor` is the thread of a compressed one,
+//! - `connection` follows one client to what it asks for, `plain` and `compressed` from there to its end,
+//! - `compressor` is the thread of a compressed one, `upstream` connects to the server,
 //! - [`Metrics`] counts, for Prometheus.
 
 mod clock;
+mod compressed;
 mod compressor;
 mod connection;
 mod health;
 mod member;
 mod metrics;
+mod plain;
 mod pump;
 mod relay;
 mod spec;
+mod upstream;
 
 pub use health::Health;
 pub use metrics::Metrics;

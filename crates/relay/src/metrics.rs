@@ -6,6 +6,7 @@ use tributary_metrics::{Kind, Page};
 /// What a relay has done since it started.
 #[derive(Debug, Default)]
 pub struct Metrics {
+    new: AtomicI64,
     plain: Modes,
     gzip: Modes,
     refused_full: AtomicU64,
@@ -17,6 +18,25 @@ pub struct Metrics {
     behind: AtomicI64,
 }
 
+/// What a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Its client has not asked anything yet.
+    New,
+    Plain,
+    Gzip,
+}
+
+impl Mode {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Plain => "plain",
+            Self::Gzip => "gzip",
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Modes {
     open: AtomicI64,
@@ -24,17 +44,27 @@ struct Modes {
 }
 
 impl Metrics {
-    /// A connection found its mode.
-    pub(crate) fn opened(&self, gzip: bool) {
-        let mode = if gzip { &self.gzip } else { &self.plain };
-        mode.open.fetch_add(1, Relaxed);
-        mode.total.fetch_add(1, Relaxed);
+    /// A connection came, or found its mode.
+    pub(crate) fn opened(&self, mode: Mode) {
+        match mode {
+            Mode::New => {}
+            Mode::Plain => _ = self.plain.total.fetch_add(1, Relaxed),
+            Mode::Gzip => _ = self.gzip.total.fetch_add(1, Relaxed),
+        }
+        self.open(mode).fetch_add(1, Relaxed);
     }
 
-    /// A connection ended.
-    pub(crate) fn closed(&self, gzip: bool) {
-        let mode = if gzip { &self.gzip } else { &self.plain };
-        mode.open.fetch_sub(1, Relaxed);
+    /// A connection ended, or is no longer in this mode.
+    pub(crate) fn closed(&self, mode: Mode) {
+        self.open(mode).fetch_sub(1, Relaxed);
+    }
+
+    fn open(&self, mode: Mode) -> &AtomicI64 {
+        match mode {
+            Mode::New => &self.new,
+            Mode::Plain => &self.plain.open,
+            Mode::Gzip => &self.gzip.open,
+        }
     }
 
     /// A client was closed because there were too many.
@@ -81,6 +111,7 @@ impl Metrics {
         page.metric("tributary_relay_build_info", Kind::Gauge, "The version that runs, always 1.")
             .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
         page.metric("tributary_relay_connections", Kind::Gauge, "Open connections of clients.")
+            .sample(&[("mode", "new")], gauge(&self.new))
             .sample(&[("mode", "plain")], gauge(&self.plain.open))
             .sample(&[("mode", "gzip")], gauge(&self.gzip.open));
         page.metric("tributary_relay_connections_total", Kind::Counter, "Connections of clients so far.")

@@ -1,18 +1,23 @@
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tributary_tls::TlsError;
 
-use crate::connection::{self, Route};
+use crate::connection::{Route, follow};
 use crate::health::Health;
+use crate::upstream::look_now_and_then;
 use crate::{Metrics, RelaySpec};
 
 /// The pause after an `accept` that failed, as it does while file descriptors are short.
 const BREATH: Duration = Duration::from_millis(100);
+
+/// What a client hears that is one too many; by these words consoles and client libraries know the error of a server.
+const FULL: &[u8] = b"-ERR max number of clients reached at the relay\r\n";
 
 /// Why a relay cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -75,26 +80,30 @@ impl Relay {
         let mut serving = JoinSet::new();
         for (listener, route) in self.listeners {
             serving.spawn(listen(listener, route.clone(), stop.clone()));
-            serving.spawn(connection::look_now_and_then(route, stop.clone()));
+            serving.spawn(look_now_and_then(route, stop.clone()));
         }
         while serving.join_next().await.is_some() {}
     }
 }
 
 async fn listen(listener: TcpListener, route: Arc<Route>, stop: CancellationToken) {
-    let mut clients = JoinSet::new();
+    let (mut clients, mut full) = (JoinSet::new(), false);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = clients.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((tcp, peer)) if clients.len() >= route.spec.limits.connections => {
+                Ok((tcp, _)) if clients.len() >= route.spec.limits.connections => {
+                    if !std::mem::replace(&mut full, true) {
+                        let (listen, clients) = (&route.spec.listen, clients.len());
+                        tracing::warn!(listen, clients, "there are as many clients as may be; further ones are refused");
+                    }
                     route.metrics.full();
-                    tracing::debug!(%peer, "client closed: there are as many as may be");
-                    drop(tcp);
+                    refuse(tcp, &route);
                 }
                 Ok((tcp, peer)) => {
-                    clients.spawn(connection::follow(tcp, peer, route.clone(), stop.clone()));
+                    full = false;
+                    clients.spawn(follow(tcp, peer, route.clone(), stop.child_token()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a client could not be accepted");
@@ -104,8 +113,14 @@ async fn listen(listener: TcpListener, route: Arc<Route>, stop: CancellationToke
         }
     }
     drop(listener);
-    let drained = async { while clients.join_next().await.is_some() {} };
-    if tokio::time::timeout(route.spec.limits.drain, drained).await.is_err() {
-        tracing::warn!(clients = clients.len(), "clients did not take what was left for them in time");
+    // Each ends by itself, in the time that is given for it.
+    while clients.join_next().await.is_some() {}
+}
+
+/// Closes a client that is one too many, and tells it as a server would; by TLS it would have to be waited for.
+fn refuse(tcp: TcpStream, route: &Route) {
+    if route.acceptor.is_none() {
+        // It does not block. Whether anybody reads it is not the relay's concern.
+        let _ = tcp.into_std().and_then(|mut tcp| tcp.write(FULL));
     }
 }

@@ -24,7 +24,12 @@ pub struct Upstream {
     pub port: u16,
     /// How it is spoken to; `None` is without TLS.
     pub tls: Option<TlsOptions>,
+    /// How often it is looked for, so that its health is known while there are no clients.
+    pub look: Duration,
 }
+
+/// Often enough for a probe, and nothing beside what a server does otherwise.
+const LOOK: Duration = Duration::from_secs(10);
 
 impl Upstream {
     /// Reads `host:port`; an IPv6 address stands in brackets.
@@ -37,7 +42,7 @@ impl Upstream {
             None => host,
         };
         let port = port.parse().ok().filter(|&port| port > 0)?;
-        (!host.is_empty()).then(|| Self { host: host.to_owned(), port, tls: None })
+        (!host.is_empty()).then(|| Self { host: host.to_owned(), port, tls: None, look: LOOK })
     }
 
     /// `host:port`, as messages name it.
@@ -54,17 +59,20 @@ impl Upstream {
 /// What clients may use up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time; further ones are closed at once.
+    /// Connections at a time of this listener; further ones are closed at once.
     pub connections: usize,
     /// How long TLS, and then a request that has begun, may take.
     pub handshake: Duration,
     /// How long what was read may take to be delivered when the relay ends.
     pub drain: Duration,
+    /// How long nothing may move in a connection that one side has ended.
+    pub half_closed: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 10_000, handshake: Duration::from_secs(10), drain: Duration::from_secs(10) }
+        let (handshake, drain) = (Duration::from_secs(10), Duration::from_secs(10));
+        Self { connections: 10_000, handshake, drain, half_closed: Duration::from_secs(60) }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Writes seeds: `seeds CORPUS FIXTURES`. The dumps of the fixtures, small dumps and DUMP payloads cut out of them, and
-//! a few texts in RESP.
+//! Writes seeds: `seeds CORPUS FIXTURES`. The dumps of the fixtures, small dumps and DUMP payloads cut out of them, a few
+//! texts in RESP, and requests to a relay.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,8 @@ fn main() -> Result<()> {
             dump(corpus, &name, &fs::read(&path)?)?;
         }
     }
-    resp(corpus)
+    resp(corpus)?;
+    prefaces(corpus)
 }
 
 fn save(corpus: &Path, target: &str, name: &str, bytes: &[u8]) -> Result<()> {
@@ -98,9 +99,21 @@ fn resp(corpus: &Path) -> Result<()> {
     ] {
         save(corpus, "psync_reply", name, text.as_bytes())?;
     }
-    let asked = [&relay::request(6)[..], b"*1\r\n$4\r\nPING\r\n"].concat();
-    save(corpus, "relay_preface", "asked", &asked)?;
-    save(corpus, "relay_preface", "server's", asked.get(asked.len() - 14..).unwrap_or_default())?;
-    save(corpus, "relay_preface", "nearly", b"*3\r\n$8\r\nREPLCONF\r\n$14\r\ntributary-gzip\r\n$2\r\n10\r\n")?;
     Ok(())
+}
+
+fn prefaces(corpus: &Path) -> Result<()> {
+    let ping = b"*1\r\n$4\r\nPING\r\n";
+    for level in 0..=10 {
+        let request = relay::request(level);
+        save(corpus, "relay_preface", &format!("level-{level}"), &[&request[..], ping].concat())?;
+        save(
+            corpus,
+            "relay_preface",
+            &format!("part-{level}"),
+            request.get(..20 + level as usize).unwrap_or_default(),
+        )?;
+    }
+    save(corpus, "relay_preface", "other", ping)?;
+    save(corpus, "relay_preface", "inline", b"REPLCONF tributary-gzip 6\r\n")
 }

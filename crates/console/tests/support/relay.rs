@@ -23,7 +23,7 @@ impl Relay {
             client_authorities: None,
             oldest: TlsVersion::Tls12,
         });
-        let upstream = Upstream { host: "127.0.0.1".into(), port: server.port, tls: None };
+        let upstream = Upstream::parse(&format!("127.0.0.1:{}", server.port)).unwrap();
         let spec = RelaySpec { listen: "127.0.0.1:0".into(), upstream, tls, limits: Limits::default() };
         let relay = tributary_relay::Relay::bind(vec![spec]).await.unwrap();
         let (port, stop) = (relay.addresses()[0].port(), CancellationToken::new());

@@ -84,7 +84,7 @@ impl SourceReader {
 /// Asks the relay that should be there for compression. From then on the connection is read through [`Gunzip`].
 ///
 /// # Errors
-/// `not_relay` when something else is there.
+/// `not_relay` when something else is there, `max_clients` when there is no room.
 pub(crate) async fn compress(
     mut reader: SourceReader,
     writer: &mut dial::Writer,
@@ -102,6 +102,11 @@ async fn request_compression(reader: &mut SourceReader, writer: &mut dial::Write
     let name = reader.name.clone();
     writer.write_all(&relay::request(relay::LEVEL)).await.map_err(|e| Failure::io(&name, &e))?;
     let line = reader.line(ANSWER_TIMEOUT).await?;
+    if classify_reply(line.trim_start_matches('-')) == ErrorKind::MaxClients {
+        // A relay that is full says so, and passes on that its server is: another time there will be room.
+        let message = format!("{name} has no room for another client: it answered {line:?}.");
+        return Err(Failure::new(ErrorKind::MaxClients, &name, message));
+    }
     if line != "+OK" {
         let message = format!("Compression is on, but {name} is not a relay: it answered {line:?}.");
         return Err(Failure::new(ErrorKind::NotRelay, &name, message));
@@ -245,6 +250,24 @@ mod tests {
                 (SourceReader::new(Box::new(reader), "h:1"), Box::new(writer));
             let failure = introduce(&endpoint, &mut reader, &mut writer).await.unwrap_err();
             assert!(!format!("{failure:?}").contains("s3cr3tpw"), "{failure:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_relay_or_a_server_without_room_is_not_taken_for_something_else() {
+        for (answer, kind) in [
+            ("-ERR max number of clients reached", ErrorKind::MaxClients),
+            ("-ERR max number of clients reached at the relay", ErrorKind::MaxClients),
+            ("-ERR Unrecognized REPLCONF option: tributary-gzip", ErrorKind::NotRelay),
+            ("-NOAUTH Authentication required.", ErrorKind::NotRelay),
+        ] {
+            let (ours, mut theirs) = tokio::io::duplex(4096);
+            let (reader, writer) = tokio::io::split(ours);
+            theirs.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
+            let (reader, mut writer): (_, dial::Writer) =
+                (SourceReader::new(Box::new(reader), "h:1"), Box::new(writer));
+            let failed = compress(reader, &mut writer, &Arc::new(Meters::default())).await.err();
+            assert_eq!(failed.map(|failure| failure.kind), Some(kind), "{answer}");
         }
     }
 }

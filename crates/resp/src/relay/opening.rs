@@ -46,6 +46,12 @@ impl Opening {
         seen
     }
 
+    /// Nothing more is waited for: what was held back is the server's, unless it was decided otherwise before.
+    pub fn give_up(&mut self, forward: &mut Vec<u8>) -> Seen {
+        forward.append(&mut self.held);
+        *self.seen.get_or_insert(Seen::Plain)
+    }
+
     /// Whether anything has come.
     #[must_use]
     pub fn has_begun(&self) -> bool {
@@ -63,6 +69,17 @@ impl Opening {
 mod tests {
     use super::super::request;
     use super::*;
+
+    #[test]
+    fn what_was_held_back_is_not_lost() {
+        let (mut opening, mut forward) = (Opening::default(), Vec::new());
+        assert_eq!(opening.take(b"*3\r\n", &mut forward), Seen::Undecided);
+        assert_eq!((opening.held(), forward.len()), (4, 0));
+        assert_eq!(opening.give_up(&mut forward), Seen::Plain);
+        assert_eq!((opening.held(), forward.as_slice()), (0, &b"*3\r\n"[..]));
+        assert_eq!(opening.take(&request(6), &mut forward), Seen::Plain);
+        assert_eq!(forward, [b"*3\r\n", &request(6)[..]].concat());
+    }
 
     #[test]
     fn a_decision_does_not_depend_on_how_the_bytes_are_cut() {
