@@ -175,10 +175,10 @@ async fn a_client_that_does_not_read_holds_the_upstream_back() {
     let noise = noise(1 << 20);
     let sent = write_until_full(&mut upstream, &noise, 64 << 20).await;
     // What the relay has taken and not given away waits in its queues; what is in the systems' buffers beside that does not
-    // grow. Noise grows by a little.
+    // grow. Noise grows by a little, and a piece counts as taken when all of it was given.
     let taken = bench.metric("tributary_relay_upstream_bytes_total");
     let given = bench.metric("tributary_relay_wire_bytes_total");
-    assert!(given <= taken * 1.01 && taken <= sent as f64, "{given} of {taken} of {sent}");
+    assert!(given <= taken * 1.01 + 131_072.0 && taken <= sent as f64, "{given} of {taken} of {sent}");
     assert!(taken - given < 1.5 * 1024.0 * 1024.0, "{taken} bytes were taken, and {given} given");
     // When it reads, it goes on where it was.
     drop(upstream);
