@@ -176,10 +176,16 @@ impl Server {
         self.version != Version::Redis62
     }
 
-    /// Writes a dump file of what it holds now.
-    #[must_use]
+    /// Writes a dump file of what it holds now, once the one being written for a replica or in the background has ended.
+    ///
+    /// # Panics
+    /// When it cannot.
     pub fn save(&self) -> PathBuf {
-        self.run::<()>(&["SAVE"]);
+        eventually("SAVE", || match self.try_run::<()>(&["SAVE"]) {
+            Err(error) if error.to_string().contains("in progress") => None,
+            Err(error) => panic!("SAVE: {error}"),
+            Ok(()) => Some(()),
+        });
         self.folder.path().join("dump.rdb")
     }
 

@@ -326,7 +326,7 @@ fn a_source_that_loads_its_data_is_retried_until_it_has() {
     load::bulk(&source, 6_000);
     let mut sync = Sync::between(&source, &destination, &[]);
     sync.until_synced();
-    source.run::<String>(&["SAVE"]);
+    source.save();
     source.kill();
     source.start_again_with(&SLOW_LOAD);
     sync.until_retrying("loading");

@@ -193,7 +193,7 @@ fn a_destination_that_comes_back_with_marks_of_an_older_run_is_gone_on_with() {
         let mut sync = Sync::between(&source, &destination, &[]);
         sync.until_in_step(&source);
         if run == 0 {
-            destination.run::<()>(&["SAVE"]);
+            destination.save();
         }
         assert_eq!(sync.interrupt().code, Some(0));
     }
@@ -219,7 +219,7 @@ fn the_run_before_is_remembered_where_the_destination_was_not_there_at_first() {
     let start = || Sync::start(&source.url(), &proxy.url(), &[], &[]);
     let mut sync = start();
     sync.until_in_step(&source);
-    destination.run::<()>(&["SAVE"]);
+    destination.save();
     sync.signal("USR1");
     sync.until("paused", |report| report["phase"] == "paused");
     load::big_list(&source, "more than memory takes", 48);
