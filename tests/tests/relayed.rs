@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tributary_tests::certificates::Authority;
-use tributary_tests::cli::Sync;
+use tributary_tests::cli::{Sync, program};
 use tributary_tests::load::{self, Writer};
 use tributary_tests::proxy::{Direction, Proxy};
 use tributary_tests::relay::Relay;
@@ -204,4 +207,31 @@ fn a_distant_link_is_much_faster_with_compression() {
     // On a machine of its own it is nearly the ratio, as `make bench` shows; others may want the cores now.
     assert!(plain / full > 2.0, "{plain} s and {full} s for a ratio of {ratio}");
     assert!(plain_stream / stream > 2.0, "{plain_stream} s and {stream} s for a ratio of {ratio}");
+}
+
+#[test]
+fn the_log_of_a_relay_can_be_json_and_says_nothing_of_what_is_said() {
+    let source = Server::start(Version::Redis70);
+    let mut relay = Command::new(program())
+        .args(["relay", "--listen", "127.0.0.1:0", "--upstream", &format!("127.0.0.1:{}", source.port())])
+        .args(["--log-format", "json"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(relay.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut next = |message: &str| {
+        let line = lines.find(|line| line.contains(message)).expect("a line that says so");
+        (serde_json::from_str::<serde_json::Value>(&line).expect("an object a line"), line)
+    };
+    let (listening, _) = next("listening");
+    let mut client = TcpStream::connect(listening["address"].as_str().unwrap()).unwrap();
+    client.write_all(b"ECHO payload-4711\r\n").unwrap();
+    let mut answer = [0; 19];
+    client.read_exact(&mut answer).unwrap();
+    drop(client);
+    let (closed, line) = next("client closed");
+    assert_eq!((closed["mode"].as_str(), closed["level"].as_str()), (Some("plain"), Some("INFO")));
+    assert!(!line.contains("4711"), "{line}");
+    relay.kill().unwrap();
+    relay.wait().unwrap();
 }

@@ -56,7 +56,7 @@ fn log(command: &Command) {
     let (format, level) = match command {
         // The engine tells its events in its own log as well.
         Command::Run(args) => (args.log_format, "info,tributary_engine::handle=off"),
-        Command::Relay(_) => (LogFormat::Text, "info"),
+        Command::Relay(args) => (args.log_format, "info"),
         _ => (LogFormat::Text, "off"),
     };
     let filter = EnvFilter::try_from_env("TRIBUTARY_LOG").unwrap_or_else(|_| EnvFilter::new(level));

@@ -12,6 +12,7 @@ use tributary_engine::{ClientIdentity, TlsOptions, TlsVersion, Trust};
 use tributary_metrics::{Health, Pages, Server};
 use tributary_relay::{Limits, Relay, RelaySpec, ServerTls, Upstream};
 
+use crate::args::LogFormat;
 use crate::signals;
 
 #[derive(Debug, Args)]
@@ -69,6 +70,9 @@ pub struct RelayArgs {
     /// How long what was read may take to be delivered when the relay ends.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = crate::args::seconds)]
     drain_timeout: Duration,
+    /// How the log on stderr is written.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
 }
 
 /// `tributary relay`.
@@ -80,7 +84,10 @@ pub async fn relay(args: RelayArgs) -> Result<ExitCode, String> {
     raise_file_limit();
     let relay = Relay::bind(specs).await.map_err(|error| error.to_string())?;
     for (address, upstream) in relay.addresses().iter().zip(&args.upstream) {
-        eprintln!("Listening on {address} for {upstream}");
+        match args.log_format {
+            LogFormat::Text => eprintln!("Listening on {address} for {upstream}"),
+            LogFormat::Json => tracing::info!(%address, upstream, "listening"),
+        }
     }
     let serving = match args.metrics {
         Some(address) => Some(pages(&relay, address).await?),
