@@ -252,7 +252,16 @@ fn warnings(spec: &ReplicaSpec, answers: &[Result<Examination, Failure>]) -> Vec
             Ok(_) => {}
         }
     }
+    warnings.extend(unverified(spec));
     warnings
+}
+
+/// The endpoints that may be anybody, by the user's own choice.
+fn unverified(spec: &ReplicaSpec) -> impl Iterator<Item = String> {
+    let sources = spec.sources.iter().map(|source| (format!("“{}”", source.name), &source.endpoint));
+    let all = sources.chain([("The destination".to_owned(), &spec.destination)]);
+    all.filter(|(_, endpoint)| endpoint.tls.as_ref().is_some_and(|tls| tls.insecure))
+        .map(|(name, _)| format!("{name}: the certificate is not verified, whoever answers is believed."))
 }
 
 fn sentence(spec: &ReplicaSpec, survey: Option<&Survey>, resumable: bool, joins: &[String]) -> String {
@@ -379,6 +388,18 @@ mod tests {
         let review = summarize(&spec(&["a"]), Plan::Start, holding(0, false), &[server("a")]);
         assert!(!review.needs_typing && !review.deletes_everything);
         assert_eq!(review.sentence, "d:6379 is empty: this deletes nothing and loads 1 source.");
+    }
+
+    #[test]
+    fn endpoints_whose_certificates_are_not_verified_are_named() {
+        let mut spec = spec(&["a", "b"]);
+        let unverified = Endpoint::parse("rediss://h?insecure=true").unwrap();
+        spec.sources[1].endpoint = Endpoint { host: "b".into(), ..unverified.clone() };
+        spec.destination = unverified;
+        let review = summarize(&spec, Plan::Start, holding(0, false), &[server("a"), server("b")]);
+        assert!(review.warnings[0].starts_with("“b”: the certificate is not verified"), "{:?}", review.warnings);
+        assert!(review.warnings[1].starts_with("The destination: "), "{:?}", review.warnings);
+        assert_eq!(review.warnings.len(), 2);
     }
 
     #[test]

@@ -30,7 +30,7 @@ export const edit = {
 
   url: "Paste a URL",
   urlHelp:
-    "Fills the fields below. redis://user:password@host:port/db, rediss:// for TLS, redis+sentinel://host,host/name for Sentinels.",
+    "Fills the fields below. redis://user:password@host:port/db, rediss:// for TLS, redis+sentinel://host,host/name for Sentinels. Parameters as at the command line: ?ca=, cert=, key=, sni=, tls-min=, compress=gzip.",
   urlCompression: "compress=gzip is for sources: the link to a destination is not compressed.",
   urlPlaceholder: "redis://…",
   fill: "Fill",
