@@ -56,7 +56,7 @@ if step 'build' cargo build --quiet --workspace --bins; then
   # Always the whole workspace, and then the targets: with fewer packages cargo would choose other features for
   # shared dependencies, and build them once more.
   step 'unit tests' cargo test --quiet --workspace --lib --bins --no-fail-fast
-  step 'decoder and console' cargo test --quiet --workspace --test fixtures --test hostile --test hostile_values --test old_versions --test bindings --test replicas --test intents --test sources --test cycles --test file_load --test comparisons --test compare --test lockdown --test handshakes --test options --test links --test plain --test compressed --test limits --test log --no-fail-fast
+  step 'decoder and console' cargo test --quiet --workspace --test fixtures --test hostile --test hostile_values --test old_versions --test bindings --test replicas --test intents --test sources --test cycles --test transfer --test file_load --test comparisons --test compare --test lockdown --test handshakes --test options --test links --test plain --test compressed --test limits --test log --no-fail-fast
   # Enough to see that no target has been broken: `make fuzz` is the long run.
   step 'fuzz targets, 10 s each' scripts/fuzz.sh 10
   for name in refusals check errors outages sentinel expiry faults spool many content values versions load_file verify memory tls relayed headless; do

@@ -171,13 +171,7 @@ impl Console {
         self.end_verify(id).await;
         self.halt(id).await;
         let left = self.finish(&definition).await;
-        let vault = Arc::clone(&self.vault);
-        let credentials: Vec<Credential> = definition.credentials().cloned().collect();
-        blocking(move || {
-            credentials.iter().for_each(|credential| forget_secret(&vault, credential));
-            Ok(())
-        })
-        .await?;
+        self.forget_secrets(&definition, None).await?;
         let gone = id.to_owned();
         self.stored(move |store| store.delete_replica(&gone)).await?;
         self.forget(id);
@@ -225,18 +219,33 @@ impl Console {
             let Drafted { definition, secrets } = drafted;
             keep_secrets(&vault, &definition, secrets)?;
             store.save_definition(&definition)?;
-            // Only now: had the definition not been kept, the old one would still need them.
-            for old in previous.iter().flat_map(Definition::credentials) {
-                if !definition.credentials().any(|kept| kept == old) {
-                    forget_secret(&vault, old);
-                }
-            }
             Ok(definition)
         })
         .await?;
+        // Only now: had the definition not been kept, the old one would still need them.
+        if let Some(previous) = previous {
+            self.forget_secrets(&previous, Some(&definition)).await?;
+        }
         let view = definition.view();
         self.remember(definition);
         Ok(view)
+    }
+
+    /// Forgets the secrets of a definition that is deleted or has become `now`, but for those that another one names: a
+    /// file may name one account of the keyring for several endpoints.
+    pub(super) async fn forget_secrets(&self, old: &Definition, now: Option<&Definition>) -> Result<(), ConsoleError> {
+        let unused: Vec<Credential> = {
+            let definitions = lock(&self.definitions);
+            let others = definitions.iter().filter(|other| other.id != old.id);
+            let named: Vec<&Credential> = others.chain(now).flat_map(Definition::credentials).collect();
+            old.credentials().filter(|credential| !named.contains(credential)).cloned().collect()
+        };
+        let vault = Arc::clone(&self.vault);
+        blocking(move || {
+            unused.iter().for_each(|credential| forget_secret(&vault, credential));
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -42,7 +42,10 @@ impl Console {
         for next in planned {
             let definition = next.definition.clone();
             self.stored(move |store| store.save_definition(&definition)).await?;
-            self.remember(next.definition);
+            self.remember(next.definition.clone());
+            if let Some(previous) = next.previous {
+                self.forget_secrets(&previous, Some(&next.definition)).await?;
+            }
         }
         Ok(report)
     }
