@@ -1,7 +1,6 @@
 //! What compression gains on a slow link, and costs on a fast one.
 //!
-//! The source holds documents as applications keep them, and each link is measured twice: plain, and through
-//! `tributary relay` with gzip. The slow link is the tests' proxy.
+//! The source holds documents as applications keep them, and each link is measured in every [`Way`]. The slow link is the tests' proxy.
 
 use std::time::{Duration, Instant};
 
@@ -31,6 +30,20 @@ pub enum Link {
     Fast,
 }
 
+/// How the bytes go over a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// As the source sends them.
+    Plain,
+    /// Through the relay.
+    Gzip,
+    /// Through the relay, from a source whose snapshots are not compressed already (`rdbcompression no`).
+    GzipAlone,
+}
+
+/// Every way, the plain one first.
+pub const WAYS: [Way; 3] = [Way::Plain, Way::Gzip, Way::GzipAlone];
+
 /// One link, one way.
 #[derive(Debug)]
 pub struct Sample {
@@ -44,8 +57,12 @@ pub struct Sample {
 }
 
 /// Loads `documents` of 1 KB, then streams as many again.
-pub fn measure(bench: &Bench, link: Link, compressed: bool, documents: u64) -> Result<Sample> {
+pub fn measure(bench: &Bench, link: Link, way: Way, documents: u64) -> Result<Sample> {
+    let compressed = way != Way::Plain;
     let (mut source, mut destination) = (Server::start()?, Server::start()?);
+    if way == Way::GzipAlone {
+        redis::cmd("CONFIG").arg(&["SET", "rdbcompression", "no"]).exec(source.connection()?)?;
+    }
     fill(source.connection()?, "loaded", documents)?;
     let relay = if compressed { Some(Relay::start(bench, source.port())?) } else { None };
     let near = relay.as_ref().map_or(source.port(), Relay::port);

@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use args::{Args, Request};
 use decode::{Dump, Set};
-use links::Link;
+use links::{Link, Way};
 use replica::{Bench, Kind};
 use report::{Metric, Report};
 use server::Server;
@@ -82,8 +82,8 @@ fn replication(mut bench: Bench, report: &mut Report, args: &Args) -> Result<Str
         latency(&mut bench, report, round, kind, args.scale.probes)?;
     }
     for link in [Link::Distant, Link::Fast] {
-        for compressed in [false, true] {
-            over(&bench, report, link, compressed, args.scale.commands)?;
+        for way in links::WAYS {
+            over(&bench, report, link, way, args.scale.commands)?;
         }
     }
     bench.source.version()
@@ -138,13 +138,12 @@ fn streams(bench: &mut Bench, report: &mut Report, round: usize, kind: Kind, cou
     Ok(())
 }
 
-fn over(bench: &Bench, report: &mut Report, link: Link, compressed: bool, commands: u64) -> Result<()> {
+fn over(bench: &Bench, report: &mut Report, link: Link, way: Way, commands: u64) -> Result<()> {
     // Both take some seconds: the slow one with less.
-    let documents = if link == Link::Distant { commands / 50 } else { commands / 5 };
-    let sample = links::measure(bench, link, compressed, documents)?;
-    let how = if compressed { "compressed" } else { "plain" };
-    eprintln!("{link:?} link, {how}: full sync {:.2} s, stream {:.2} s", sample.full_sync, sample.stream);
-    report.link(link, compressed, documents, sample);
+    let documents = if link == Link::Distant { commands / 20 } else { commands / 5 };
+    let sample = links::measure(bench, link, way, documents)?;
+    eprintln!("{link:?} link, {way:?}: full sync {:.2} s, stream {:.2} s", sample.full_sync, sample.stream);
+    report.link(link, way, documents, sample);
     Ok(())
 }
 

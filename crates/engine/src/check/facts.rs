@@ -16,8 +16,8 @@ use crate::{Endpoint, Failure, Product, lockdown};
 /// How long a source's writes are measured.
 const SAMPLE: Duration = Duration::from_secs(2);
 /// What CONFIG is asked for.
-const SETTINGS: [&str; 5] =
-    ["client-output-buffer-limit", "appendfsync", "save", "min-replicas-to-write", "cluster-enabled"];
+const SETTINGS: [&str; 6] =
+    ["client-output-buffer-limit", "appendfsync", "save", "min-replicas-to-write", "cluster-enabled", "rdbcompression"];
 
 /// What a server said.
 #[derive(Debug, Default)]

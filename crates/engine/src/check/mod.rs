@@ -70,6 +70,7 @@ fn of_source(
     let mut lines = connection::judge(&source.endpoint, answer.as_ref().map(|facts| facts.tls));
     let Ok(facts) = answer else { return lines };
     lines.extend(facts.compression.clone());
+    lines.extend(compression::twice(facts));
     lines.push(release(facts, release::source));
     lines.push(place::source_role(&facts.info));
     lines.push(place::cluster(facts));

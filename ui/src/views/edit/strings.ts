@@ -177,7 +177,7 @@ export const certificates = {
 
 export const compression = {
   label: "Compress the link (gzip)",
-  help: "Needs a relay beside the source. It costs processor time at the relay and here, and pays where the network is slower than the compressor.",
+  help: "Needs a relay beside the source. It costs processor time at the relay and here, and pays where the network is slower than the compressor. Snapshots gain most with rdbcompression no at the source: what Redis has compressed, gzip hardly makes smaller.",
   how: "Beside the source:",
   command: "tributary relay --listen 0.0.0.0:7379 --upstream 127.0.0.1:6379",
   address: "Host and port above are the relay's then.",
