@@ -14,14 +14,13 @@ use crate::{TlsError, TlsOptions, Trust, pem};
 
 #[derive(Debug)]
 pub(crate) struct Verifier {
-    /// By the authorities that are trusted.
-    authorities: Arc<WebPkiServerVerifier>,
+    /// By the authorities that are trusted; `None` believes anybody.
+    authorities: Option<Arc<WebPkiServerVerifier>>,
     /// Certificates that are believed when a server shows them as its own: an authority's rules do not fit those that people
     /// sign themselves.
     own: Vec<CertificateDer<'static>>,
     /// They are believed under any name.
     any_name: bool,
-    insecure: bool,
     provider: Arc<CryptoProvider>,
     /// What the server showed.
     chain: Mutex<Vec<CertificateDer<'static>>>,
@@ -34,15 +33,16 @@ impl Verifier {
             Trust::File(path) => pem::certificates(path)?,
             Trust::Certificate(text) => pem::parse(text.as_bytes()).ok_or(TlsError::BadPaste)?,
         };
-        let roots = if own.is_empty() { system()? } else { store(&own)? };
-        let authorities = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
-            .build()
-            .map_err(|error| TlsError::Other(error.to_string()))?;
+        // A machine without authorities needs none either where anybody is believed.
+        let authorities = match (options.insecure, own.is_empty()) {
+            (true, _) => None,
+            (false, true) => Some(by(system()?, provider)?),
+            (false, false) => Some(by(store(&own)?, provider)?),
+        };
         Ok(Self {
             authorities,
             own,
             any_name: matches!(options.trust, Trust::Certificate(_)),
-            insecure: options.insecure,
             provider: provider.clone(),
             chain: Mutex::default(),
         })
@@ -52,6 +52,11 @@ impl Verifier {
     pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
         self.chain.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+fn by(roots: Arc<RootCertStore>, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build();
+    verifier.map_err(|error| TlsError::Other(error.to_string()))
 }
 
 /// The authorities that this machine trusts; read once, they do not change while we run.
@@ -98,9 +103,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let shown = std::iter::once(end_entity).chain(intermediates).map(|one| one.clone().into_owned());
         *self.chain.lock().unwrap_or_else(PoisonError::into_inner) = shown.collect();
-        if self.insecure {
-            return Ok(ServerCertVerified::assertion());
-        }
+        let Some(authorities) = &self.authorities else { return Ok(ServerCertVerified::assertion()) };
         if self.own.iter().any(|own| own.as_ref() == end_entity.as_ref()) {
             if !self.any_name {
                 rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
@@ -108,7 +111,7 @@ impl ServerCertVerifier for Verifier {
             in_time(end_entity, now)?;
             return Ok(ServerCertVerified::assertion());
         }
-        self.authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(
