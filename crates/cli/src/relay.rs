@@ -90,7 +90,7 @@ pub async fn relay(args: RelayArgs) -> Result<ExitCode, String> {
         }
     }
     let serving = match args.metrics {
-        Some(address) => Some(pages(&relay, address).await?),
+        Some(address) => Some(pages(&relay, address, args.log_format).await?),
         None => None,
     };
     let stop = CancellationToken::new();
@@ -108,10 +108,13 @@ pub async fn relay(args: RelayArgs) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn pages(relay: &Relay, address: SocketAddr) -> Result<tributary_metrics::Serving, String> {
+async fn pages(relay: &Relay, address: SocketAddr, log: LogFormat) -> Result<tributary_metrics::Serving, String> {
     let server = Server::bind(address).await.map_err(|error| format!("--metrics {address}: {error}"))?;
     if let Ok(address) = server.address() {
-        eprintln!("Metrics at http://{address}/metrics");
+        match log {
+            LogFormat::Text => eprintln!("Metrics at http://{address}/metrics"),
+            LogFormat::Json => tracing::info!(url = format!("http://{address}/metrics"), "metrics"),
+        }
     }
     let (metrics, troubles) = (relay.metrics(), relay.troubles());
     let health = move |_: Option<&str>| {
@@ -149,6 +152,9 @@ fn specs(args: &RelayArgs) -> Result<Vec<RelaySpec>, String> {
         insecure: args.upstream_insecure,
     });
     let pair = |(listen, upstream): (&String, &String)| {
+        if !listen.contains(':') {
+            return Err(format!("--listen: {listen} is not ADDR:PORT, such as 0.0.0.0:7379"));
+        }
         let parsed = Upstream::parse(upstream).ok_or_else(|| format!("--upstream: {upstream} is not HOST:PORT"))?;
         let upstream = Upstream { tls: of_upstream.clone(), ..parsed };
         Ok(RelaySpec { listen: listen.clone(), upstream, tls: tls.clone(), limits })

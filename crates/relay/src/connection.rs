@@ -30,6 +30,8 @@ pub(crate) struct Route {
     pub acceptor: Option<TlsAcceptor>,
     pub metrics: Arc<Metrics>,
     pub health: Health,
+    /// Where the relay listens: no server is there.
+    pub own: Arc<[SocketAddr]>,
 }
 
 /// Both ends of a connection, and what the client has sent for the server so far.

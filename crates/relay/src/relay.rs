@@ -43,14 +43,21 @@ impl Relay {
     /// When an address is taken, or a certificate or key cannot be used.
     pub async fn bind(specs: Vec<RelaySpec>) -> Result<Self, RelayError> {
         let metrics = Arc::new(Metrics::default());
-        let mut listeners = Vec::new();
+        let mut bound = Vec::new();
         for spec in specs {
             let acceptor = spec.tls.as_ref().map(tributary_tls::ServerTls::acceptor).transpose()?;
-            let listening = TcpListener::bind(&spec.listen).await;
-            let listener = listening.map_err(|error| RelayError::Listen(spec.listen.clone(), error))?;
-            let route = Route { spec, acceptor, metrics: metrics.clone(), health: Health::default() };
-            listeners.push((listener, Arc::new(route)));
+            let failed = |error| RelayError::Listen(spec.listen.clone(), error);
+            let listener = TcpListener::bind(&spec.listen).await.map_err(failed)?;
+            let address = listener.local_addr().map_err(failed)?;
+            bound.push((listener, address, spec, acceptor));
         }
+        let own: Arc<[SocketAddr]> = bound.iter().map(|(_, address, ..)| *address).collect();
+        let route = |spec, acceptor| {
+            let (metrics, own) = (metrics.clone(), own.clone());
+            Arc::new(Route { spec, acceptor, metrics, health: Health::default(), own })
+        };
+        let listeners =
+            bound.into_iter().map(|(listener, _, spec, acceptor)| (listener, route(spec, acceptor))).collect();
         Ok(Self { listeners, metrics })
     }
 

@@ -1,6 +1,7 @@
 //! The connections to the server.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,11 +55,21 @@ pub(crate) async fn connect(route: &Route) -> Result<Stream, String> {
 async fn reach(route: &Route) -> Result<Stream, String> {
     let upstream = &route.spec.upstream;
     let tcp = TcpStream::connect((upstream.host.as_str(), upstream.port)).await.map_err(|error| error.to_string())?;
+    if leads_back(&tcp, &route.own) {
+        return Err("it is the relay itself: --upstream names the server".to_owned());
+    }
     prepare(&tcp).map_err(|error| error.to_string())?;
     let Some(options) = upstream.tls.clone() else { return Ok(Box::new(tcp)) };
     let tls = tokio::task::spawn_blocking(move || ClientTls::new(&options)).await.map_err(|error| error.to_string())?;
     let tls = tls.map_err(|error| error.to_string())?;
     Ok(Box::new(tls.connect(&upstream.host, tcp).await.map_err(|error| error.to_string())?))
+}
+
+/// Whether a connection ends at one of our own listeners, which would connect again and again.
+fn leads_back(tcp: &TcpStream, own: &[SocketAddr]) -> bool {
+    let (Ok(near), Ok(far)) = (tcp.local_addr(), tcp.peer_addr()) else { return false };
+    let here = near.ip() == far.ip();
+    own.iter().any(|own| own.port() == far.port() && (own.ip() == far.ip() || (own.ip().is_unspecified() && here)))
 }
 
 /// Small writes go out at once, and a peer that has vanished is noticed.

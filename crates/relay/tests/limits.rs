@@ -9,7 +9,8 @@ use std::time::Duration;
 use common::{commands, exactly, gunzip, gunzip_all, noise, relay, relay_with, rest, soon};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tributary_relay::{Limits, ServerTls};
+use tokio_util::sync::CancellationToken;
+use tributary_relay::{Limits, Relay, RelaySpec, ServerTls, Upstream};
 use tributary_resp::relay::request;
 use tributary_tests::certificates::Authority;
 use tributary_tls::{ClientIdentity, TlsVersion};
@@ -83,6 +84,24 @@ async fn a_client_above_the_limit_is_told_so_and_the_others_live() {
         }
     };
     assert_eq!(soon(served).await, b"x");
+}
+
+#[tokio::test]
+async fn a_relay_whose_server_is_itself_says_so_and_does_not_call_itself_without_end() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for listen in ["127.0.0.1", "0.0.0.0"] {
+        let itself = Upstream::parse(&format!("127.0.0.1:{free}")).unwrap();
+        let (listen, limits) = (format!("{listen}:{free}"), Limits::default());
+        let relay = Relay::bind(vec![RelaySpec { listen, upstream: itself, tls: None, limits }]).await.unwrap();
+        let (troubles, metrics, stop) = (relay.troubles(), relay.metrics(), CancellationToken::new());
+        let running = tokio::spawn(relay.run(stop.clone()));
+        let mut client = soon(TcpStream::connect(("127.0.0.1", free))).await.unwrap();
+        assert_eq!(rest(&mut client).await.unwrap(), b"");
+        assert!(troubles()[0].1.contains("the relay itself"), "{:?}", troubles());
+        stop.cancel();
+        soon(running).await.unwrap();
+        assert!(metrics.page().contains("tributary_relay_connections_total{mode=\"plain\"} 0"), "{}", metrics.page());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
