@@ -157,9 +157,13 @@ impl Window {
     pub async fn click(&self, id: &str) {
         self.find(id).await;
         let started = Instant::now();
+        let selector = format!("[data-testid=\"{id}\"]");
         loop {
+            // WebKit's driver takes what is partly in view for clickable, and then misses it.
+            let scroll = "document.querySelector(arguments[0])?.scrollIntoView({ block: 'nearest' })";
+            self.client.execute(scroll, vec![json!(selector)]).await.unwrap();
             // It may be drawn anew between the look and the click.
-            let done = match self.client.find(Locator::Css(&format!("[data-testid=\"{id}\"]"))).await {
+            let done = match self.client.find(Locator::Css(&selector)).await {
                 Ok(element) => match element.is_enabled().await {
                     Ok(true) => element.click().await,
                     Ok(false) => Err(fantoccini::error::CmdError::NotJson("it is disabled".into())),

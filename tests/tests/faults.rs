@@ -272,6 +272,7 @@ fn every_write_arrives_once_when_a_dead_sessions_last_batch_arrives_late() {
         let held = proxied.to_destination.hold(Direction::ToServer);
         // What is sent from now on hangs on its way.
         proxied.load.burst(20);
+        held.until_some();
         random.moment(200);
         held.abandon();
         proxied.follow();
@@ -292,6 +293,7 @@ fn every_write_arrives_once_when_a_killed_process_left_a_batch_that_arrives_afte
     for _ in 0..3 * scale() {
         let held = proxied.to_destination.hold(Direction::ToServer);
         proxied.load.burst(20);
+        held.until_some();
         random.moment(200);
         let next = Sync::start(&proxied.to_source.url(), &proxied.to_destination.url(), &[], &[]);
         let ended = std::mem::replace(&mut proxied.sync, next).kill();

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use pipe::{Pace, Valve};
 
+use crate::eventually;
+
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -179,6 +181,15 @@ impl Held {
     /// Tells the client that its connections are gone, while the server still sees them open.
     pub fn abandon(&self) {
         self.connections.iter().for_each(|connection| drop(connection.client.shutdown(Shutdown::Both)));
+    }
+
+    /// Waits until bytes are held back.
+    ///
+    /// # Panics
+    /// When nothing comes within [`crate::DEADLINE`].
+    pub fn until_some(&self) {
+        let waiting = |connection: &Connection| connection.to_server.waiting() + connection.to_client.waiting();
+        eventually("bytes that are held back", || self.connections.iter().any(|c| waiting(c) > 0).then_some(()));
     }
 
     /// Lets what was held back arrive now, however late: how many bytes were held.

@@ -94,6 +94,11 @@ impl Valve {
         std::mem::take(&mut state.waiting)
     }
 
+    /// Bytes that wait behind a hold.
+    pub(super) fn waiting(&self) -> u64 {
+        self.state.lock().expect("a valve").waiting
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.state.lock().expect("a valve").ended
     }
