@@ -240,6 +240,72 @@ fn a_file_that_changed_is_followed_after_a_restart_as_an_edit_in_the_window_woul
 }
 
 #[test]
+fn a_source_that_is_away_is_not_in_step_and_nobody_says_that_it_has_no_lag() {
+    let (mut source, destination) = (Server::start(Version::Redis70), Server::start(Version::Redis70));
+    source.run::<()>(&["SET", "key", "value"]);
+    let place = Place::with(&replica("r", &destination, &[("s", &source)]));
+    let mut headless = place.run(&[]);
+    headless.until_synced();
+    let (lag, labels) = ("tributary_source_lag_seconds", r#"replica="r",source="s""#);
+    eventually("a lag", || headless.metric(lag, labels));
+    source.kill();
+    eventually("no longer in step", || (headless.health("?synced").0 == 503).then_some(()));
+    assert_eq!(headless.health("").0, 200, "nothing that needs a person");
+    assert_eq!(headless.metric(lag, labels), None);
+    source.start_again();
+    eventually("in step again", || (headless.health("?synced").0 == 200).then_some(()));
+    assert_eq!(headless.end("TERM").0, Some(0));
+}
+
+#[test]
+fn a_replica_whose_sources_are_all_stopped_is_left_alone() {
+    let (source, destination) = (Server::start(Version::Redis70), Server::start(Version::Redis70));
+    source.run::<()>(&["SET", "key", "value"]);
+    let place = Place::with(&(replica("r", &destination, &[("s", &source)]) + "stopped = true\n"));
+    let mut headless = place.run(&[]);
+    eventually("it says so", || headless.log().contains("all of its sources are stopped").then_some(()));
+    assert_eq!(headless.health("?synced").0, 200);
+    let (code, log) = headless.end("TERM");
+    assert_eq!((code, destination.run::<u64>(&["DBSIZE"])), (Some(0), 0), "{log}");
+}
+
+#[test]
+fn the_destination_of_a_replica_is_made_a_database_of_its_own_by_the_replicas_id() {
+    let (source, destination) = (Server::start(Version::Redis70), Server::start(Version::Redis70));
+    source.run::<()>(&["SET", "key", "value", "EX", "3600"]);
+    let place = Place::with(&replica("r", &destination, &[("s", &source)]));
+    let mut headless = place.run(&[]);
+    headless.until_synced();
+    assert_eq!(headless.end("TERM").0, Some(0));
+    let ttl = || destination.run::<u64>(&["TTL", "key"]);
+    assert!(ttl() > 3_600, "it is held back");
+
+    let (from, to) = (source.url(), destination.url());
+    let finish = ["finish", "--source", &from, "--destination", &to];
+    let (code, _, errors) = command(&finish, &[]);
+    assert!(code == Some(3) && errors.contains("--replica-id"), "{errors}");
+    assert!(ttl() > 3_600);
+    let exported = command(&["export", "--data", &place.data().display().to_string()], &[]).1;
+    let id = exported.lines().find_map(|line| line.strip_prefix("id = \"")?.strip_suffix('"')).expect("an id");
+    assert!(errors.contains(id), "{errors}");
+    let (code, _, errors) = command(&[&finish[..], &["--replica-id", id]].concat(), &[]);
+    assert!(code == Some(0) && ttl() <= 3_600, "{errors}");
+    assert_eq!(destination.run::<Vec<String>>(&["KEYS", "*"]), ["key"]);
+}
+
+#[test]
+fn a_replica_that_takes_the_place_of_one_that_is_kept_is_told_how() {
+    let (source, destination) = (Server::start(Version::Redis70), Server::start(Version::Redis70));
+    let place = Place::with(&replica("old", &destination, &[("s", &source)]));
+    let mut headless = place.run(&[]);
+    headless.until_synced();
+    assert_eq!(headless.end("TERM").0, Some(0));
+    place.write(&replica("new", &destination, &[("s", &source)]));
+    let (code, log) = place.run(&[]).ended();
+    assert!(code == Some(2) && log.contains("“old”") && log.contains("`tributary export` shows its id"), "{log}");
+}
+
+#[test]
 fn one_process_at_a_time_works_with_a_data_folder() {
     let (source, destination) = (Server::start(Version::Redis70), Server::start(Version::Redis70));
     let place = Place::with(&replica("r", &destination, &[("s", &source)]));

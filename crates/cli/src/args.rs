@@ -152,6 +152,9 @@ Exit codes: 0 done, 2 wrong usage, 3 stopped by an error that needs a person; it
 pub struct FinishArgs {
     #[command(flatten)]
     pub replica: ReplicaArgs,
+    /// Of a replica of the window or of `tributary run`: its ID, as `tributary export` shows it.
+    #[arg(long, value_name = "ID")]
+    pub replica_id: Option<String>,
 }
 
 /// How expiries are carried.

@@ -48,7 +48,22 @@ pub async fn sync(args: SyncArgs) -> Result<ExitCode, String> {
 /// # Errors
 /// What is wrong with the command line.
 pub async fn finish(args: FinishArgs) -> Result<ExitCode, String> {
-    let spec = replica(&args.replica)?;
+    let mut spec = replica(&args.replica)?;
+    if let Some(id) = args.replica_id {
+        spec.id = id;
+    }
+    match tributary_engine::replicas_at(&spec).await {
+        Ok(found) if !found.is_empty() && !found.contains(&spec.id) => {
+            let (name, found) = (spec.destination.address(), found.join(", "));
+            eprintln!(
+                "tributary: {name} holds nothing of this replica, but of: {found}.\n  \
+                 Give the one that ends with --replica-id, or the --state that it ran with."
+            );
+            return Ok(ExitCode::from(NEEDS_A_PERSON));
+        }
+        // What else keeps the destination from being reached is told below.
+        _ => {}
+    }
     match tributary_engine::finish(&spec, |_| {}).await {
         Ok(done) => {
             let name = spec.destination.address();

@@ -1,6 +1,6 @@
 //! The destination as a whole: what it holds, whose it is, and emptying it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::checkpoint::{self, Mark, Progress};
@@ -107,6 +107,23 @@ async fn marks(control: &mut Control, endpoint: &Endpoint, replica: &str) -> Res
         }
         if next == "0" {
             return Ok(found);
+        }
+        cursor = next;
+    }
+}
+
+/// The replicas that have left a key of theirs, sorted.
+pub(crate) async fn replicas_at(endpoint: &Endpoint) -> Result<Vec<String>, Failure> {
+    let mut control = Control::open(endpoint).await?;
+    select_home(&mut control, endpoint).await?;
+    let (mut found, mut cursor) = (BTreeSet::new(), "0".to_owned());
+    loop {
+        let (next, keys): (String, Vec<Vec<u8>>) =
+            control.query(&["SCAN", &cursor, "MATCH", "tributary:*", "COUNT", "10000"]).await?;
+        let names = keys.iter().filter_map(|key| std::str::from_utf8(key).ok());
+        found.extend(names.filter_map(checkpoint::replica_of).map(str::to_owned));
+        if next == "0" {
+            return Ok(found.into_iter().collect());
         }
         cursor = next;
     }

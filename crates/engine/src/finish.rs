@@ -62,6 +62,14 @@ pub async fn finish(spec: &ReplicaSpec, tell: impl Fn(u64)) -> Result<Finished, 
     Ok(finished)
 }
 
+/// The IDs of the replicas that the destination holds marks of, sorted.
+///
+/// # Errors
+/// What keeps the destination from being reached.
+pub async fn replicas_at(spec: &ReplicaSpec) -> Result<Vec<String>, Failure> {
+    destination::replicas_at(&spec.destination).await
+}
+
 /// Forgets the sources that are named: what came from them stays, and nothing of them will be gone on with.
 ///
 /// # Errors

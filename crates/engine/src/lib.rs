@@ -61,7 +61,7 @@ pub use event::{EngineEvent, Severity};
 pub use examine::{Examination, Finding, Product, examine};
 pub use expiry::{Expiry, ExpiryPolicy};
 pub use failure::{Action, ErrorKind, Failure};
-pub use finish::{Finished, finish, forget_sources};
+pub use finish::{Finished, finish, forget_sources, replicas_at};
 pub use foreign::{ForeignWrite, ForeignWrites, watch_foreign};
 pub use handle::{ReplicaHandle, StartMode, start};
 pub use load_file::{

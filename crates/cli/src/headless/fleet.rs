@@ -59,7 +59,8 @@ impl Standing {
     pub fn in_step(&self) -> bool {
         let followed = |source: &&SourceStatus| source.status != Status::Stopped || source.failure.is_some();
         let status = self.state.status.as_ref();
-        status.is_some_and(|status| status.sources.iter().filter(followed).all(|one| one.status == Status::Synced))
+        let synced = |source: &SourceStatus| source.status == Status::Synced && source.phase != Phase::Retrying;
+        status.is_some_and(|status| status.sources.iter().filter(followed).all(synced))
     }
 }
 
@@ -102,8 +103,12 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Nothing is started yet.
-    pub fn new(console: Arc<Console>, wanted: Vec<DeclaredRun>) -> Self {
+    /// Nothing is started yet. A replica whose sources are all stopped is none that is wanted.
+    pub fn new(console: Arc<Console>, declared: Vec<DeclaredRun>) -> Self {
+        let (resting, wanted): (Vec<_>, Vec<_>) = declared.into_iter().partition(|replica| replica.stopped);
+        for replica in resting {
+            tracing::info!(replica = replica.name, "not started: the file says that all of its sources are stopped");
+        }
         Self { console, wanted, refused: Mutex::default() }
     }
 

@@ -24,15 +24,20 @@ const PHASES: [Phase; 9] = [
 /// A metric of a source: its name, what its numbers do, what it means, and how it is read.
 type Metric = (&'static str, Kind, &'static str, fn(&SourceStatus) -> Option<f64>);
 
+/// The source while there is a link: without one nobody knows how far it has gone on.
+fn linked(source: &SourceStatus) -> Option<&SourceStatus> {
+    (source.phase != Phase::Retrying).then_some(source)
+}
+
 const METRICS: &[Metric] = &[
     (
         "tributary_source_lag_seconds",
         Kind::Gauge,
         "Time between a command's execution at the source and at the destination.",
-        |source| source.lag.map(|lag| lag.as_secs_f64()),
+        |source| linked(source).and_then(|source| source.lag).map(|lag| lag.as_secs_f64()),
     ),
     ("tributary_source_lag_bytes", Kind::Gauge, "The same in bytes of the replication stream.", |source| {
-        source.lag_bytes.map(number)
+        linked(source).and_then(|source| source.lag_bytes).map(number)
     }),
     (
         "tributary_source_progress_ratio",

@@ -28,6 +28,8 @@ pub struct DeclaredRun {
     pub name: String,
     /// When a start may empty its destination.
     pub flush: Flush,
+    /// Whether every source of it is stopped: there is nothing to start.
+    pub stopped: bool,
 }
 
 impl Console {
@@ -50,6 +52,7 @@ impl Console {
                 id: next.definition.id.clone(),
                 name: next.definition.name.clone(),
                 flush: next.flush,
+                stopped: next.definition.sources.iter().all(|source| source.stopped),
             });
             self.settle(next).await?;
         }

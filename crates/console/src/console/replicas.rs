@@ -188,7 +188,8 @@ impl Console {
         };
         Some(format!(
             "{name} was not cleaned up: {failure} Its expiries may still be held back and its checkpoints are still there; \
-             `tributary finish` does it later."
+             `tributary finish --replica-id {}` does it later.",
+            definition.id
         ))
     }
 

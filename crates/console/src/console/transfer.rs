@@ -44,6 +44,7 @@ impl Console {
             self.stored(move |store| store.save_definition(&definition)).await?;
             self.remember(next.definition.clone());
             if let Some(previous) = next.previous {
+                self.end_outdated_verify(&previous).await?;
                 self.forget_secrets(&previous, Some(&next.definition)).await?;
             }
         }
@@ -115,7 +116,8 @@ fn write_new(path: &Path, text: &str) -> Result<(), ConsoleError> {
 
 /// Compares a file with what is kept; what is known already is refused unless it is to be replaced.
 fn plan_import(file: &Declarations, known: &[Definition], replace: bool) -> Result<Vec<Planned>, ConsoleError> {
-    let planned = declaration::plan(file, known)?;
+    let mut planned = declaration::plan(file, known)?;
+    planned.iter_mut().for_each(declaration::keep_entered);
     let there: Vec<String> = planned
         .iter()
         .filter(|next| next.previous.is_some())

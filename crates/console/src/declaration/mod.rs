@@ -21,7 +21,7 @@ use tributary_engine::Endpoint;
 pub use error::DeclarationError;
 pub use secret::SecretPlace;
 
-pub(crate) use plan::{Planned, PlannedSecret, plan};
+pub(crate) use plan::{Planned, PlannedSecret, keep_entered, plan};
 pub(crate) use write::write;
 
 use crate::dto::ReplicaOptions;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{DeclarationError, Declarations, DeclaredEndpoint, DeclaredReplica, DeclaredSource, Flush, SecretPlace};
 use crate::chain;
-use crate::definition::{Definition, EndpointSecrets, StoredEndpoint, StoredSource};
+use crate::definition::{Definition, EndpointSecrets, Place, StoredEndpoint, StoredSource};
 use crate::drafting::new_id;
 use crate::drafting::tls::check_pem;
 use crate::dto::{Intent, TrustChoice};
@@ -56,11 +56,47 @@ pub(crate) fn plan(file: &Declarations, known: &[Definition]) -> Result<Vec<Plan
         planned.push(next);
     }
     let stay = known.iter().filter(|kept| planned.iter().all(|next| next.definition.id != kept.id));
-    let all: Vec<Definition> = stay.chain(planned.iter().map(|next| &next.definition)).cloned().collect();
-    for (next, replica) in planned.iter().zip(&file.replicas) {
-        chain::check(&next.definition, &all, &Identities::default()).map_err(|error| told(file, replica, &error))?;
+    let of_file: Vec<Definition> = planned.iter().map(|next| next.definition.clone()).collect();
+    let all: Vec<Definition> = stay.cloned().chain(of_file.iter().cloned()).collect();
+    let identities = Identities::default();
+    for (definition, replica) in of_file.iter().zip(&file.replicas) {
+        let Err(error) = chain::check(definition, &all, &identities) else { continue };
+        let mut wrong = told(file, replica, &error);
+        if chain::check(definition, &of_file, &identities).is_ok() {
+            wrong.message += " That one is kept and not in this file: `tributary export` shows its id, and a replica with \
+                              that id takes its place";
+        }
+        return Err(wrong);
     }
     Ok(planned)
+}
+
+/// Keeps the secrets that were entered here where the file only says what a run without a window reads them from.
+pub(crate) fn keep_entered(next: &mut Planned) {
+    let Some(previous) = &next.previous else { return };
+    let Planned { definition, secrets, .. } = next;
+    let of_sources = definition.sources.iter_mut().filter_map(|source| {
+        let known = previous.sources.iter().find(|known| known.id == source.id)?;
+        Some((&mut source.endpoint, &known.endpoint))
+    });
+    for (now, before) in of_sources.chain([(&mut definition.destination, &previous.destination)]) {
+        if now.address() != before.address() {
+            continue;
+        }
+        let passphrase = before.tls.as_ref().and_then(StoredTls::passphrase);
+        let ours = now.tls.as_mut().and_then(|tls| tls.identity.as_mut());
+        for (now, before) in [(Some(&mut now.credential), before.credential.as_ref())]
+            .into_iter()
+            .chain([(ours.map(|identity| &mut identity.passphrase), passphrase)])
+        {
+            let (Some(Some(now)), Some(before)) = (now, before) else { continue };
+            if now.place == Place::Memory && SecretPlace::was_entered(before) {
+                let at = secrets.iter().position(|secret| secret.place.credential() == *now);
+                at.map(|at| secrets.remove(at));
+                now.clone_from(before);
+            }
+        }
+    }
 }
 
 fn plan_one(

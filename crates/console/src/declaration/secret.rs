@@ -1,5 +1,6 @@
 //! Where a secret is. The secret itself never stands in a file of definitions.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -50,15 +51,22 @@ impl SecretPlace {
         }
     }
 
-    /// Where the secret of a definition is. One that was typed for a single run gets a variable named after `what` it is.
-    pub(crate) fn of(credential: &Credential, what: &str) -> Self {
+    /// Whether a secret was entered in the window, rather than named in a file.
+    pub(crate) fn was_entered(credential: &Credential) -> bool {
+        let named = [IN_ENVIRONMENT, IN_FILE].iter().any(|form| credential.reference.starts_with(form));
+        credential.place == Place::Keyring || !named
+    }
+
+    /// Where the secret of a definition is. One that was typed for a single run gets a variable named after `what` it is,
+    /// and none of those that are `taken`.
+    pub(crate) fn of(credential: &Credential, what: &str, taken: &mut HashSet<String>) -> Self {
         match credential.place {
             Place::Keyring => Self::Keyring(credential.reference.clone()),
             Place::Memory => {
                 let reference = &credential.reference;
                 let file = || Some(Self::File(PathBuf::from(reference.strip_prefix(IN_FILE)?)));
                 let env = reference.strip_prefix(IN_ENVIRONMENT).map(|variable| Self::Env(variable.to_owned()));
-                env.or_else(file).unwrap_or_else(|| Self::Env(variable_of(what)))
+                env.or_else(file).unwrap_or_else(|| Self::Env(free(variable_of(what), taken)))
             }
         }
     }
@@ -90,6 +98,13 @@ fn first_line(path: &Path) -> Result<Secret, String> {
 fn variable_of(what: &str) -> String {
     let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     format!("TRIBUTARY_{}", what.chars().map(letter).collect::<String>())
+}
+
+/// The name, or the name with a number: two servers must not get each other's password.
+fn free(name: String, taken: &mut HashSet<String>) -> String {
+    let numbered = (2..).map(|number| format!("{name}_{number}"));
+    let free = std::iter::once(name.clone()).chain(numbered).find(|name| taken.insert(name.clone()));
+    free.unwrap_or(name)
 }
 
 impl<'de> Deserialize<'de> for SecretPlace {
@@ -146,13 +161,14 @@ mod tests {
             SecretPlace::File("/run/a b".into()),
             SecretPlace::Keyring("r/destination".into()),
         ] {
-            assert_eq!(SecretPlace::of(&place.credential(), "x"), place);
+            assert_eq!(SecretPlace::of(&place.credential(), "x", &mut HashSet::new()), place);
         }
         let typed = Credential { reference: "r/s".into(), place: Place::Memory };
-        assert_eq!(
-            SecretPlace::of(&typed, "eu-cache s1 password"),
-            SecretPlace::Env("TRIBUTARY_EU_CACHE_S1_PASSWORD".into())
-        );
+        let mut taken = HashSet::new();
+        for variable in ["TRIBUTARY_EU_CACHE_S1_PASSWORD", "TRIBUTARY_EU_CACHE_S1_PASSWORD_2"] {
+            let place = SecretPlace::of(&typed, "eu-cache s1 password", &mut taken);
+            assert_eq!(place, SecretPlace::Env(variable.into()));
+        }
     }
 
     #[test]

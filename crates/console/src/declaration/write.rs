@@ -1,5 +1,6 @@
 //! Definitions as the text of a file.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use tributary_engine::{Endpoint, Trust};
@@ -15,19 +16,20 @@ const HEAD: &str = "\
 
 /// The text of a file that declares these definitions.
 pub(crate) fn write(definitions: &[Definition]) -> String {
-    let mut text = HEAD.to_owned();
+    let (mut text, mut taken) = (HEAD.to_owned(), HashSet::new());
     for definition in definitions {
         text.push_str("\n[[replica]]\n");
         line(&mut text, "id", quoted(&definition.id));
         line(&mut text, "name", quoted(&definition.name));
-        endpoint(&mut text, &definition.destination, &definition.name, ("destination", "destination_"));
+        endpoint(&mut text, &definition.destination, &definition.name, ("destination", "destination_"), &mut taken);
         text.push_str("\n[replica.options]\n");
         options(&mut text, &definition.options);
         for source in &definition.sources {
             text.push_str("\n[[replica.source]]\n");
             line(&mut text, "id", quoted(&source.id));
             line(&mut text, "name", quoted(&source.name));
-            endpoint(&mut text, &source.endpoint, &format!("{} {}", definition.name, source.name), ("url", ""));
+            let owner = format!("{} {}", definition.name, source.name);
+            endpoint(&mut text, &source.endpoint, &owner, ("url", ""), &mut taken);
             if source.stopped {
                 line(&mut text, "stopped", "true");
             }
@@ -45,17 +47,23 @@ fn quoted(value: &str) -> String {
     toml::Value::from(value).to_string()
 }
 
-fn endpoint(text: &mut String, stored: &StoredEndpoint, owner: &str, (url, prefix): (&str, &str)) {
+fn endpoint(
+    text: &mut String,
+    stored: &StoredEndpoint,
+    owner: &str,
+    (url, prefix): (&str, &str),
+    taken: &mut HashSet<String>,
+) {
     let endpoint: Endpoint = stored.bare();
     line(text, url, quoted(&endpoint.url()));
     if let Some(Trust::Certificate(pem)) = endpoint.tls.as_ref().map(|tls| &tls.trust) {
         line(text, &format!("{prefix}certificate"), block(pem));
     }
     if let Some(credential) = &stored.credential {
-        line(text, &format!("{prefix}password"), SecretPlace::of(credential, &format!("{owner} password")));
+        line(text, &format!("{prefix}password"), SecretPlace::of(credential, &format!("{owner} password"), taken));
     }
     if let Some(credential) = stored.tls.as_ref().and_then(StoredTls::passphrase) {
-        let place = SecretPlace::of(credential, &format!("{owner} key passphrase"));
+        let place = SecretPlace::of(credential, &format!("{owner} key passphrase"), taken);
         line(text, &format!("{prefix}key_passphrase"), place);
     }
 }
