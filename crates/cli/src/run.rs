@@ -57,7 +57,7 @@ pub async fn finish(args: FinishArgs) -> Result<ExitCode, String> {
             let (name, found) = (spec.destination.address(), found.join(", "));
             eprintln!(
                 "tributary: {name} holds nothing of this replica, but of: {found}.\n  \
-                 Give the one that ends with --replica-id, or the --state that it ran with."
+                 Say which of them is to end: --replica-id ID, or the --state that it ran with."
             );
             return Ok(ExitCode::from(NEEDS_A_PERSON));
         }

@@ -191,6 +191,13 @@ describe("the certificates of a server", () => {
     expect(screen.getAllByTestId("trust-certificate")).toHaveLength(1);
   });
 
+  it("are shown also where a server sends its own twice", async () => {
+    const chain = [certificate(), certificate(), authority];
+    await showing(() => Promise.resolve({ version: "TLS 1.3", chain, failure: null }));
+    expect(screen.getAllByTestId("certificate")).toHaveLength(3);
+    expect(screen.getAllByTestId("trust-certificate")).toHaveLength(1);
+  });
+
   it("can be trusted one by itself, and the server is asked again", async () => {
     const own = certificate();
     const certificates = vi.fn<Backend["certificates"]>(({ tls }) =>
